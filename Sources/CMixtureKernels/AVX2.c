@@ -1,0 +1,13 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+#include "Variant.h"
+
+#if defined(__x86_64__)
+#define MK_NAME(x) mk_avx2_##x
+#define MK_TEXT "avx2"
+#define MK_INTERLEAVE 1
+#define MK_FUSED 1
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "Kernels.inc"
+#pragma clang attribute pop
+#endif

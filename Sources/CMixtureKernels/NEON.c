@@ -1,0 +1,13 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// Every 64-bit Arm processor has these vectors, so no target attribute is needed.
+
+#include "Variant.h"
+
+#if defined(__aarch64__)
+#define MK_NAME(x) mk_neon_##x
+#define MK_TEXT "neon"
+#define MK_INTERLEAVE 1
+#define MK_FUSED 1
+#include "Kernels.inc"
+#endif

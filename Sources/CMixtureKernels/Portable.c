@@ -1,0 +1,15 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// What the compiler makes of the kernels for the least processor of this architecture.
+
+#include "Variant.h"
+
+#define MK_NAME(x) mk_portable_##x
+#define MK_TEXT "portable"
+#define MK_INTERLEAVE 1
+#if defined(__x86_64__) && !defined(__FMA__)
+#define MK_FUSED 0
+#else
+#define MK_FUSED 1
+#endif
+#include "Kernels.inc"

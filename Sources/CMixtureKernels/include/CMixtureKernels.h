@@ -1,0 +1,110 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// The arithmetic that runs once per observation, component and iteration.
+//
+// Contract of every kernel: the caller allocates everything; there are no errors, and no NULL except
+// where it is allowed; outputs never alias inputs; nothing outside the stated ranges is read or
+// written; reentrant. A call handles one block of rows, so that dispatch costs nothing per row.
+//
+// Layout. A block holds n rows in g = ceil(n / 8) groups of eight lanes; lane l of group i is row
+// 8 i + l. A *tile* is g × d × 8 doubles: the features of eight rows side by side. Lanes past n repeat
+// row n - 1 and carry the case weight zero. Arrays "by component" are k × (8 g). Tiles, arrays by component, case
+// weights, log densities and scratch are aligned to 64 bytes.
+//
+// Bits. All variants compute with eight logical lanes, explicit fused multiply-adds and one fixed order
+// of operations, so those with a fused multiply-add agree in every bit.
+
+#ifndef C_MIXTURE_KERNELS_H
+#define C_MIXTURE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+enum { MK_LANES = 8 };
+enum { MK_FLOAT64 = 0, MK_FLOAT32 = 1 };
+
+// n rows of d features: row i, feature j is element i * row_stride + column_offset[j] of base.
+typedef struct mk_rows {
+  const void *base;
+  int type;
+  ptrdiff_t row_stride;
+  const ptrdiff_t *column_offset;
+  ptrdiff_t n;
+  ptrdiff_t d;
+} mk_rows;
+
+// Sums over one block, each weighted by the case weights.
+typedef struct mk_totals {
+  double case_weight;
+  double log_likelihood;
+  double entropy;
+} mk_totals;
+
+typedef struct mk_kernels {
+  const char *name;
+  // Whether this variant has a fused multiply-add, and so the bits that the library promises.
+  int fused;
+
+  void (*pack)(const mk_rows *rows, double *tile);
+
+  // joint[c][row] = constant[c] - q / 2 with q the squared Mahalanobis distance, at most 1e300.
+  // factor: for each component the lower Cholesky factor, packed by rows, its diagonal inverted;
+  // factor_stride is d (d + 1) / 2, or 0 if all components share one. scratch: mk_scratch_size.
+  void (*log_joint_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                         const double *mean, const double *factor, ptrdiff_t factor_stride,
+                         const double *constant, double *joint, double *scratch);
+  // The same for diagonal covariances; factor holds d inverse standard deviations, stride d or 0.
+  void (*log_joint_diagonal)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                             const double *mean, const double *factor, ptrdiff_t factor_stride,
+                             const double *constant, double *joint);
+  // The same for multiples of the identity; factor holds one inverse standard deviation, stride 1 or 0.
+  void (*log_joint_scalar)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                           const double *mean, const double *factor, ptrdiff_t factor_stride,
+                           const double *constant, double *joint);
+
+  // In place: log joint -> responsibility times case weight. A responsibility below exp(-40) is zero.
+  // Writes each row's log density, and adds to totals. k >= 1.
+  void (*normalize)(ptrdiff_t groups, ptrdiff_t k, const double *case_weight, double *joint,
+                    double *log_density, mk_totals *totals);
+
+  // label[row] = the first component with the largest joint; best[row] = that joint. k >= 1.
+  void (*argmax)(ptrdiff_t groups, ptrdiff_t k, const double *joint, double *best, int64_t *label);
+
+  // Add moments about origin (k × d): zeroth k; first k × d;
+  // second k × d (d + 1) / 2 (lower triangle by rows), k × d, or k (the trace).
+  void (*accumulate_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                          const double *responsibility, const double *origin, double *zeroth,
+                          double *first, double *second, double *scratch);
+  void (*accumulate_diagonal)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                              const double *responsibility, const double *origin, double *zeroth,
+                              double *first, double *second);
+  void (*accumulate_scalar)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
+                            const double *responsibility, const double *origin, double *zeroth,
+                            double *first, double *second);
+
+  // The scalar twins of the vector functions: the same bits as a lane.
+  double (*exp)(double);
+  double (*log)(double);
+} mk_kernels;
+
+// Doubles of scratch that the kernels need for blocks of at most `groups` groups of d features.
+static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
+  const ptrdiff_t padded = (d + MK_LANES - 1) / MK_LANES * MK_LANES;
+  const ptrdiff_t solve = 4 * d * MK_LANES;
+  const ptrdiff_t centred = 2 * groups * MK_LANES * padded;
+  return solve > centred ? solve : centred;
+}
+
+// The best variant this processor runs, decided once; MIXTURES_KERNELS=name in the environment forces one.
+const mk_kernels *mk_active(void);
+// Every variant this processor runs, best first; NULL past the end.
+const mk_kernels *mk_variant(ptrdiff_t index);
+
+#if defined(__cplusplus)
+}
+#endif
+#endif

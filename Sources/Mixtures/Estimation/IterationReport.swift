@@ -1,0 +1,40 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// What an observer of a fit is given at each iteration, after the E-step.
+public struct IterationReport: Sendable {
+  /// Which restart this is, from 0.
+  public let restart: Int
+  /// How many iterations led to `model`; 0 is the start.
+  public let iteration: Int
+  /// The current model.
+  public let model: GaussianMixture
+  /// The E-step's result, from which the next model will follow.
+  public let statistics: SufficientStatistics
+  /// Aitken's estimate of what is left to gain, in nats per observation; nil while there is none.
+  public let remainingGain: Double?
+  /// Seconds since the restart began.
+  public let seconds: Double
+
+  /// The total log-likelihood of `model`.
+  public var logLikelihood: Double { statistics.logLikelihood }
+}
+
+/// What an observer answers.
+public enum ObserverDecision: Sendable {
+  /// Go on.
+  case proceed
+  /// End the fit with the current model; no further restart begins.
+  case stop
+}
+
+/// One line of a fit's trace: what was known of the model after so many iterations.
+public struct IterationRecord: Sendable, Codable, Equatable {
+  /// How many iterations led to the model; 0 is the start.
+  public let iteration: Int
+  /// The total log-likelihood of the model.
+  public let logLikelihood: Double
+  /// The model's weights.
+  public let weights: [Double]
+  /// Seconds since the restart began.
+  public let seconds: Double
+}

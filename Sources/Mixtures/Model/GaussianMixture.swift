@@ -1,0 +1,174 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// A mixture of K Gaussian densities in d dimensions: p(x) = Σₖ wₖ N(x; μₖ, Σₖ).
+///
+/// A mixture is immutable and always usable: its weights are non-negative and sum to 1, and every
+/// covariance is positive definite, with its factor at hand. Only the initialisers can fail.
+public struct GaussianMixture: Sendable {
+  /// The mixing proportions, K numbers that sum to 1.
+  public let weights: [Double]
+  /// The component means, K × d.
+  public let means: Matrix
+  /// The component covariances.
+  public let covariances: Covariances
+
+  // What the kernels read: see `factor` in the C header.
+  let factors: [Double]
+  let factorStride: Int
+  /// log wₖ − (d log 2π + log det Σₖ) / 2.
+  let constants: [Double]
+
+  /// The number of components, K.
+  public var componentCount: Int { weights.count }
+  /// The number of features, d.
+  public var featureCount: Int { means.columnCount }
+  /// The structure of the covariances.
+  public var structure: CovarianceStructure { covariances.structure }
+
+  /// A mixture from its parameters.
+  ///
+  /// Weights that sum to 1 within rounding are kept to the bit; those off by up to 10⁻⁶, as numbers
+  /// printed with six digits are, are divided by their sum.
+  ///
+  /// - Parameters:
+  ///   - weights: K mixing proportions.
+  ///   - means: K × d.
+  ///   - covariances: K covariances in d dimensions.
+  /// - Throws: ``MixtureError/Code/shapeMismatch`` if the counts disagree;
+  ///   ``MixtureError/Code/invalidModel`` for a weight or mean that is negative or not finite, or weights that do
+  ///   not sum to 1; ``MixtureError/Code/notPositiveDefinite`` naming the first such covariance.
+  /// - Complexity: O(K·d³).
+  public init(
+    weights: [Double], means: Matrix, covariances: Covariances
+  ) throws(MixtureError) {
+    let K = weights.count
+    let d = covariances.featureCount
+    guard K > 0, means.rowCount == K, covariances.componentCount == K else {
+      throw MixtureError(
+        .shapeMismatch,
+        "there are \(K) weights, \(means.rowCount) means and \(covariances.componentCount) "
+          + "covariances; a mixture needs as many of each, and at least one.")
+    }
+    guard means.columnCount == d else {
+      throw MixtureError(
+        .shapeMismatch,
+        "the means have \(means.columnCount) features, the covariances \(d).")
+    }
+    if let k = weights.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw MixtureError(
+        .invalidModel, "weight \(k) is \(weights[k]); weights must be finite and not negative.")
+    }
+    if let index = means.elements.firstIndex(where: { !$0.isFinite }) {
+      throw MixtureError(
+        .invalidModel,
+        "mean \(index / d) holds \(means.elements[index]); every mean must be finite.")
+    }
+    let total = weights.reduce(0, +)
+    guard abs(total - 1) <= 1e-6 else {
+      throw MixtureError(
+        .invalidModel, "the weights sum to \(total); they must sum to 1 (within 1e-6).")
+    }
+    let isRounding = abs(total - 1) <= 4 * Double(K) * .ulpOfOne
+
+    var factors: [Double] = []
+    var logDeterminants: [Double] = []
+    for k in 0..<covariances.storedCount {
+      guard
+        let (factor, logDeterminant) = Self.factor(
+          covariances.stored(k), form: covariances.structure.form, featureCount: d)
+      else {
+        throw MixtureError(
+          .notPositiveDefinite,
+          "the covariance of component \(k) is not positive definite"
+            + (covariances.structure.isShared ? " (all components share it)." : "."))
+      }
+      factors += factor
+      logDeterminants.append(logDeterminant)
+    }
+    self.weights = isRounding ? weights : weights.map { $0 / total }
+    self.means = means
+    self.covariances = covariances
+    self.factors = factors
+    self.factorStride = covariances.structure.isShared ? 0 : covariances.elementsPerMatrix
+    let isShared = covariances.structure.isShared
+    self.constants = self.weights.indices.map { [weights = self.weights] k in
+      Kernels.log(weights[k])
+        - 0.5 * (Double(d) * logTwoPi + logDeterminants[isShared ? 0 : k])
+    }
+  }
+
+  /// The factor of one covariance, in the form the kernels want it, and its log determinant; nil unless it is
+  /// positive definite.
+  static func factor(
+    _ elements: ArraySlice<Double>, form: CovarianceStructure.Form, featureCount d: Int
+  ) -> (factor: [Double], logDeterminant: Double)? {
+    switch form {
+    case .full:
+      guard let cholesky = Cholesky(packed: elements, order: d) else { return nil }
+      return (cholesky.factor, cholesky.logDeterminant)
+    case .diagonal, .scalar:
+      guard elements.allSatisfy({ $0 >= .leastNormalMagnitude && $0.isFinite }) else { return nil }
+      let sum = elements.reduce(0) { $0 + Kernels.log($1) }
+      return (
+        elements.map { 1 / $0.squareRoot() }, form == .scalar ? Double(d) * sum : sum
+      )
+    }
+  }
+
+  /// log det Σₖ, recovered from what the density needs.
+  func logDeterminant(_ k: Int) -> Double {
+    let factor = factors[(k * factorStride)...]
+    switch structure.form {
+    case .full:
+      return (0..<featureCount).reduce(0) {
+        $0 - 2 * Kernels.log(factor[factor.startIndex + $1 * ($1 + 3) / 2])
+      }
+    case .diagonal:
+      return factor.prefix(featureCount).reduce(0) { $0 - 2 * Kernels.log($1) }
+    case .scalar:
+      return -2 * Double(featureCount) * Kernels.log(factor[factor.startIndex])
+    }
+  }
+
+  /// The number of free parameters; the K − 1 weights are not counted if they were fixed to be equal.
+  public func parameterCount(equalWeights: Bool = false) -> Int {
+    structure.parameterCount(
+      featureCount: featureCount, componentCount: componentCount, equalWeights: equalWeights)
+  }
+}
+
+/// log 2π.
+let logTwoPi = 1.8378770664093454836
+
+extension GaussianMixture: Equatable {
+  /// Whether the parameters are equal; the rest follows from them.
+  public static func == (a: GaussianMixture, b: GaussianMixture) -> Bool {
+    a.weights == b.weights && a.means == b.means && a.covariances == b.covariances
+  }
+}
+
+extension GaussianMixture: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case structure, weights, means, covariances
+  }
+
+  /// Decodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d).
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      weights: container.decode([Double].self, forKey: .weights),
+      means: container.decode(Matrix.self, forKey: .means),
+      covariances: Covariances(
+        structure: container.decode(CovarianceStructure.self, forKey: .structure),
+        matrices: container.decode([Matrix].self, forKey: .covariances)))
+  }
+
+  /// Encodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d).
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(structure, forKey: .structure)
+    try container.encode(weights, forKey: .weights)
+    try container.encode(means, forKey: .means)
+    try container.encode(covariances.matrices, forKey: .covariances)
+  }
+}

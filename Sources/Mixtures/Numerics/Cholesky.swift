@@ -1,0 +1,67 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// The lower triangular L with L Lᵀ = A, for a symmetric positive definite A.
+///
+/// Matrices are packed lower triangles by rows: element (i, j), j ≤ i, is at i (i + 1) / 2 + j.
+struct Cholesky {
+  /// The order of the matrix, d.
+  let order: Int
+  /// L, packed, with the *inverses* of its diagonal elements, as the kernels want it.
+  let factor: [Double]
+  /// log det A.
+  let logDeterminant: Double
+
+  /// Factors a packed symmetric matrix.
+  ///
+  /// Fails if a pivot is not above `tolerance` times its diagonal element, so with the default of zero if the matrix is
+  /// not numerically positive definite.
+  ///
+  /// - Complexity: O(d³).
+  init?(packed a: some Collection<Double>, order d: Int, tolerance: Double = 0) {
+    var l = Array(a)
+    var logDeterminant = 0.0
+    for i in 0..<d {
+      let rowI = i * (i + 1) / 2
+      let diagonal = l[rowI + i]
+      for j in 0...i {
+        let rowJ = j * (j + 1) / 2
+        var sum = l[rowI + j]
+        for m in 0..<j { sum -= l[rowI + m] * l[rowJ + m] }
+        if j < i {
+          l[rowI + j] = sum * l[rowJ + j]
+        } else {
+          guard sum > tolerance * diagonal, sum.isFinite, sum >= .leastNormalMagnitude else {
+            return nil
+          }
+          let root = sum.squareRoot()
+          logDeterminant += 2 * Kernels.log(root)
+          l[rowI + i] = 1 / root
+        }
+      }
+    }
+    order = d
+    factor = l
+    self.logDeterminant = logDeterminant
+  }
+
+  /// L z, for one vector z.
+  func multiply(_ z: [Double]) -> [Double] {
+    (0..<order).map { i in
+      let row = i * (i + 1) / 2
+      var sum = z[i] / factor[row + i]
+      for j in 0..<i { sum += factor[row + j] * z[j] }
+      return sum
+    }
+  }
+
+  /// L⁻¹ b, for one vector b.
+  func solveLower(_ b: [Double]) -> [Double] {
+    var y = b
+    for i in 0..<order {
+      let row = i * (i + 1) / 2
+      for j in 0..<i { y[i] -= factor[row + j] * y[j] }
+      y[i] *= factor[row + i]
+    }
+    return y
+  }
+}
