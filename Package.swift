@@ -14,6 +14,7 @@ let swiftSettings: [SwiftSetting] = [
 
 let package = Package(
   name: "swift-mixtures",
+  platforms: [.macOS(.v15)],
   // MARK: Products
   products: [
     .library(name: "Mixtures", targets: ["Mixtures"]),

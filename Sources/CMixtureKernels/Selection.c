@@ -2,9 +2,14 @@
 
 // Which variants this processor runs, best first, and the one in use.
 
+#if defined(__linux__)
+#define _GNU_SOURCE
+#include <sched.h>
+#endif
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "Variant.h"
 
@@ -43,4 +48,14 @@ const mk_kernels *mk_active(void) {
     atomic_store_explicit(&active, table, memory_order_release);
   }
   return table;
+}
+
+ptrdiff_t mk_processor_count(void) {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0)
+    return CPU_COUNT(&allowed);
+#endif
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? online : 1;
 }

@@ -49,7 +49,8 @@ typedef struct mk_kernels {
   // Whether this variant has a fused multiply-add, and so the bits that the library promises.
   int fused;
 
-  void (*pack)(const mk_rows *rows, double *tile);
+  // Fills the tile; returns 1 if every number is finite, else 0.
+  int (*pack)(const mk_rows *rows, double *tile);
 
   // joint[c][row] = constant[c] - q / 2 with q the squared Mahalanobis distance, at most 1e300.
   // factor: for each component the lower Cholesky factor, packed by rows, its diagonal inverted;
@@ -103,6 +104,9 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
 const mk_kernels *mk_active(void);
 // Every variant this processor runs, best first; NULL past the end.
 const mk_kernels *mk_variant(ptrdiff_t index);
+
+// The number of processors that this process may run on, at least 1.
+ptrdiff_t mk_processor_count(void);
 
 #if defined(__cplusplus)
 }

@@ -11,10 +11,29 @@ public protocol ObservationSource: Sendable {
   /// The number of columns, d.
   var featureCount: Int { get }
 
+  /// The names of the columns, if they have any; messages use them.
+  var featureNames: [String]? { get }
+
+  /// The number of the first row, which messages count from; 0 unless these are rows of a larger table.
+  var firstRowNumber: Int { get }
+
   /// Calls `body` once with the rows in `range`; the memory is valid during the call only.
   ///
   /// - Throws: ``MixtureError/Code/unreadableFile`` if the rows cannot be had.
   func withRows(_ range: Range<Int>, _ body: (StridedRows) -> Void) throws(MixtureError)
+}
+
+extension ObservationSource {
+  /// No names.
+  public var featureNames: [String]? { nil }
+
+  /// Zero.
+  public var firstRowNumber: Int { 0 }
+
+  /// A feature as messages call it.
+  func describeFeature(_ index: Int) -> String {
+    featureNames.map { "column \($0[index])" } ?? "feature \(index) (counted from 0)"
+  }
 }
 
 /// Borrowed rows: element (i, j) is at i · rowStride + columnOffsets[j] of the base address.

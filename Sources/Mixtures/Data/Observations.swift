@@ -4,23 +4,33 @@
 public struct Observations: ObservationSource, Equatable {
   /// The table, n × d.
   public let matrix: Matrix
+  /// The names of the features, if they have any.
+  public let featureNames: [String]?
   private let columnOffsets: [Int]
 
-  /// The observations in the rows of a matrix.
+  /// The observations in the rows of a matrix, with a name for each column or none.
   ///
   /// - Throws: ``MixtureError/Code/emptyObservations`` if the matrix has no rows or no columns;
+  ///   ``MixtureError/Code/shapeMismatch`` if there are names, but not one for each column;
   ///   ``MixtureError/Code/nonFiniteObservation`` naming the first row and column that hold NaN or infinity.
   /// - Complexity: O(n·d).
-  public init(_ matrix: Matrix) throws(MixtureError) {
+  public init(_ matrix: Matrix, featureNames: [String]? = nil) throws(MixtureError) {
     self.matrix = matrix
+    self.featureNames = featureNames
     self.columnOffsets = Array(0..<matrix.columnCount)
     try requireRowsAndColumns()
+    if let featureNames, featureNames.count != matrix.columnCount {
+      throw MixtureError(
+        .shapeMismatch,
+        "there are \(featureNames.count) feature names for \(matrix.columnCount) columns.")
+    }
     // The sum is finite if all elements are, unless it overflows; only then look closer.
     if !matrix.elements.reduce(0, +).isFinite,
       let index = matrix.elements.firstIndex(where: { !$0.isFinite })
     {
       throw .nonFinite(
-        matrix.elements[index], row: index / matrix.columnCount, column: index % matrix.columnCount)
+        matrix.elements[index], row: index / matrix.columnCount,
+        feature: describeFeature(index % matrix.columnCount))
     }
   }
 
@@ -65,11 +75,11 @@ extension ObservationSource {
 }
 
 extension MixtureError {
-  /// The error for a value that is no finite number. Row and column count from zero.
-  static func nonFinite(_ value: Double, row: Int, column: Int) -> MixtureError {
+  /// The error for a value that is no finite number. The row counts from zero.
+  static func nonFinite(_ value: Double, row: Int, feature: String) -> MixtureError {
     MixtureError(
       .nonFiniteObservation,
-      "observation \(row), feature \(column) (both counted from 0) is \(value); "
-        + "every value must be a finite number. Remove or replace such rows.")
+      "row \(row) (counted from 0), \(feature): the value is \(value), but every value must be a finite "
+        + "number. Remove or replace such rows.")
   }
 }

@@ -59,3 +59,109 @@ public struct SufficientStatistics: Sendable, Equatable {
     return values[start..<start + elementsPerSecond]
   }
 }
+
+// MARK: - Arithmetic
+
+extension SufficientStatistics {
+  /// Adds the statistics of other rows.
+  ///
+  /// If the other origins differ, they are first moved to the left side's, see ``rebased(to:)``.
+  ///
+  /// - Precondition: Equal form, number of components and number of features.
+  /// - Complexity: O(K·d²) at most.
+  public static func += (a: inout SufficientStatistics, b: SufficientStatistics) {
+    precondition(
+      a.form == b.form && a.componentCount == b.componentCount && a.featureCount == b.featureCount,
+      "statistics of different shape cannot be added")
+    let b = a.origins == b.origins ? b : b.rebased(to: a.origins)
+    a.values.withUnsafeMutableBufferPointer { left in
+      b.values.withUnsafeBufferPointer { right in
+        for index in left.indices { left[index] += right[index] }
+      }
+    }
+  }
+
+  /// The statistics of the same rows with every case weight multiplied by `factor`.
+  public func scaled(by factor: Double) -> SufficientStatistics {
+    var result = self
+    for index in result.values.indices { result.values[index] *= factor }
+    return result
+  }
+
+  /// The same statistics about other origins: with δ = o − o′,
+  /// F′ = F + N δ and S′ = S + δ Fᵀ + F δᵀ + N δ δᵀ.
+  ///
+  /// **Numerics.** Moving origins by many standard deviations costs digits of the second moments, as any such move must.
+  public func rebased(to newOrigins: Matrix) -> SufficientStatistics {
+    precondition(
+      newOrigins.rowCount == componentCount && newOrigins.columnCount == featureCount,
+      "origins must be K × d")
+    var result = SufficientStatistics(origins: newOrigins, form: form)
+    for index in 0..<firstStart { result.values[index] = values[index] }
+    for k in 0..<componentCount {
+      let n = zeroth(k)
+      let f = Array(first(k))
+      let delta = (0..<featureCount).map { origins[k, $0] - newOrigins[k, $0] }
+      for i in 0..<featureCount {
+        result.values[firstStart + k * featureCount + i] = f[i] + n * delta[i]
+      }
+      let start = secondStart + k * elementsPerSecond
+      let change = { (i: Int, j: Int) in
+        delta[i] * f[j] + f[i] * delta[j] + n * delta[i] * delta[j]
+      }
+      switch form {
+      case .full:
+        var index = start
+        for i in 0..<featureCount {
+          for j in 0...i {
+            result.values[index] = values[index] + change(i, j)
+            index += 1
+          }
+        }
+      case .diagonal:
+        for i in 0..<featureCount { result.values[start + i] = values[start + i] + change(i, i) }
+      case .scalar:
+        result.values[start] = (0..<featureCount).reduce(values[start]) { $0 + change($1, $1) }
+      }
+    }
+    return result
+  }
+
+  /// The mean of component `k`, oₖ + Fₖ / Nₖ.
+  func mean(_ k: Int) -> [Double] {
+    let n = zeroth(k)
+    return zip(0..<featureCount, first(k)).map { origins[k, $0] + $1 / n }
+  }
+
+  /// The scatter of component `k` about its own mean, Sₖ − Fₖ Fₖᵀ / Nₖ, in a form that the second moments hold.
+  func scatter(_ k: Int, as wanted: CovarianceStructure.Form) -> [Double] {
+    let n = zeroth(k)
+    let f = Array(first(k))
+    let s = Array(second(k))
+    let diagonal = { (i: Int) in
+      switch form {
+      case .full: return s[i * (i + 3) / 2] - f[i] * f[i] / n
+      case .diagonal: return s[i] - f[i] * f[i] / n
+      case .scalar: preconditionFailure("a trace holds no diagonal")
+      }
+    }
+    switch wanted {
+    case .full:
+      precondition(form == .full, "the statistics do not hold full second moments")
+      var result = s
+      var index = 0
+      for i in 0..<featureCount {
+        for j in 0...i {
+          result[index] -= f[i] * f[j] / n
+          index += 1
+        }
+      }
+      return result
+    case .diagonal:
+      return (0..<featureCount).map(diagonal)
+    case .scalar:
+      if form == .scalar { return [f.reduce(s[0]) { $0 - $1 * $1 / n }] }
+      return [(0..<featureCount).map(diagonal).reduce(0, +)]
+    }
+  }
+}

@@ -34,3 +34,169 @@ struct Kernels: @unchecked Sendable {
   /// The number of lanes of every kernel.
   static let lanes = Int(MK_LANES)
 }
+
+extension Kernels {
+  /// The number of processors that this process may use.
+  static let processorCount = mk_processor_count()
+}
+
+/// One worker's memory for blocks of rows, and the calls on them. Not for use by two threads at once.
+///
+/// A block is packed by ``pack(_:)``; then log joint densities and responsibilities replace one another in `joint`.
+final class Workspace {
+  let kernels: Kernels
+  let featureCount: Int
+  let componentCount: Int
+  private let maximalGroups: Int
+  private let tile: UnsafeMutablePointer<Double>
+  private let joint: UnsafeMutablePointer<Double>
+  private let caseWeight: UnsafeMutablePointer<Double>
+  private let logDensity: UnsafeMutablePointer<Double>
+  private let scratch: UnsafeMutablePointer<Double>
+  private let label: UnsafeMutablePointer<Int64>
+  private var rowCount = 0
+  private var groups: Int { (rowCount + Kernels.lanes - 1) / Kernels.lanes }
+
+  /// Memory for blocks of `rowsPerBlock` rows under models of at most `componentCount` components.
+  init(
+    rowsPerBlock: Int, featureCount: Int, componentCount: Int, kernels: Kernels = .active
+  ) {
+    func allocate<T>(_ count: Int, _: T.Type) -> UnsafeMutablePointer<T> {
+      UnsafeMutableRawPointer.allocate(
+        byteCount: max(count, 1) * MemoryLayout<T>.stride, alignment: 64
+      ).bindMemory(to: T.self, capacity: max(count, 1))
+    }
+    self.kernels = kernels
+    self.featureCount = featureCount
+    self.componentCount = componentCount
+    maximalGroups = (rowsPerBlock + Kernels.lanes - 1) / Kernels.lanes
+    let rows = maximalGroups * Kernels.lanes
+    tile = allocate(rows * featureCount, Double.self)
+    joint = allocate(rows * componentCount, Double.self)
+    caseWeight = allocate(rows, Double.self)
+    logDensity = allocate(rows, Double.self)
+    scratch = allocate(mk_scratch_size(maximalGroups, featureCount), Double.self)
+    label = allocate(rows, Int64.self)
+    caseWeight.initialize(repeating: 1, count: rows)
+  }
+
+  deinit {
+    for pointer in [tile, joint, caseWeight, logDensity, scratch] { pointer.deallocate() }
+    label.deallocate()
+  }
+
+  /// Takes a block of rows. Returns whether every number in it is finite.
+  func pack(_ rows: StridedRows) -> Bool {
+    precondition(rows.count > 0 && rows.count <= maximalGroups * Kernels.lanes)
+    rowCount = rows.count
+    // Lanes past the last row weigh nothing.
+    for row in 0..<groups * Kernels.lanes { caseWeight[row] = row < rowCount ? 1 : 0 }
+    var block = mk_rows(
+      base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
+      row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress, n: rows.count,
+      d: featureCount)
+    return kernels.table.pointee.pack(&block, tile) != 0
+  }
+
+  /// log wₖ + log N(xᵢ; μₖ, Σₖ) into `joint`; with other constants, those plus −½ the squared Mahalanobis distance.
+  func computeLogJoint(_ model: GaussianMixture, constants: [Double]? = nil) {
+    computeLogJoint(
+      form: model.structure.form, means: model.means.elements, factors: model.factors,
+      factorStride: model.factorStride, constants: constants ?? model.constants)
+  }
+
+  /// The same for parameters that are no mixture.
+  func computeLogJoint(
+    form: CovarianceStructure.Form, means: [Double], factors: [Double], factorStride: Int,
+    constants: [Double]
+  ) {
+    let table = kernels.table.pointee
+    let K = constants.count
+    precondition(K <= componentCount && means.count == K * featureCount)
+    switch form {
+    case .full:
+      table.log_joint_full(
+        groups, featureCount, K, tile, means, factors, factorStride, constants, joint, scratch)
+    case .diagonal:
+      table.log_joint_diagonal(
+        groups, featureCount, K, tile, means, factors, factorStride, constants, joint)
+    case .scalar:
+      table.log_joint_scalar(
+        groups, featureCount, K, tile, means, factors, factorStride, constants, joint)
+    }
+  }
+
+  /// Log joint densities of K components → responsibilities; adds case weight, log-likelihood and entropy to the
+  /// statistics.
+  func normalize(_ K: Int, into statistics: inout SufficientStatistics) {
+    let sums = normalize(K)
+    statistics.values[0] += sums.caseWeight
+    statistics.values[1] += sums.logLikelihood
+    statistics.values[2] += sums.entropy
+  }
+
+  /// Log joint densities of K components → responsibilities. Returns the block's sums.
+  @discardableResult
+  func normalize(_ K: Int) -> (caseWeight: Double, logLikelihood: Double, entropy: Double) {
+    var sums = mk_totals()
+    kernels.table.pointee.normalize(groups, K, caseWeight, joint, logDensity, &sums)
+    return (sums.case_weight, sums.log_likelihood, sums.entropy)
+  }
+
+  /// Finds the component with the largest joint for each row.
+  func findLabels(_ K: Int) {
+    kernels.table.pointee.argmax(groups, K, joint, logDensity, label)
+  }
+
+  /// Sets the responsibility of every row and component; K of them for each row.
+  func setResponsibilities(_ K: Int, _ value: (_ row: Int, _ component: Int) -> Double) {
+    for k in 0..<K {
+      for row in 0..<groups * Kernels.lanes {
+        joint[k * groups * Kernels.lanes + row] = row < rowCount ? value(row, k) : 0
+      }
+    }
+  }
+
+  /// Sets each row's responsibility for the component it belongs to to 1, the others to 0.
+  func setHardResponsibilities(_ K: Int, _ component: (_ row: Int) -> Int) {
+    joint.update(repeating: 0, count: K * groups * Kernels.lanes)
+    for row in 0..<rowCount { joint[component(row) * groups * Kernels.lanes + row] = 1 }
+  }
+
+  /// The joint, or responsibility, of a row and component.
+  func joint(_ row: Int, _ component: Int) -> Double {
+    joint[component * groups * Kernels.lanes + row]
+  }
+
+  /// The log density of a row after ``normalize(_:)``, or the largest joint after ``findLabels(_:)``.
+  func logDensity(_ row: Int) -> Double { logDensity[row] }
+
+  /// The label of a row after ``findLabels(_:)``.
+  func label(_ row: Int) -> Int { Int(label[row]) }
+
+  /// Adds the block's moments, by the responsibilities in `joint`, to statistics.
+  func accumulate(into statistics: inout SufficientStatistics) {
+    let table = kernels.table.pointee
+    let K = statistics.componentCount
+    let (zeroth, first, second) = (
+      statistics.zerothStart, statistics.firstStart, statistics.secondStart
+    )
+    let form = statistics.form
+    let origins = statistics.origins.elements
+    statistics.values.withUnsafeMutableBufferPointer { values in
+      let base = values.baseAddress!
+      switch form {
+      case .full:
+        table.accumulate_full(
+          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second,
+          scratch)
+      case .diagonal:
+        table.accumulate_diagonal(
+          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
+      case .scalar:
+        table.accumulate_scalar(
+          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
+      }
+    }
+  }
+}

@@ -1,0 +1,412 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// Fits a Gaussian mixture by maximum likelihood with the EM algorithm.
+///
+/// ```swift
+/// let fit = try ExpectationMaximization(componentCount: 2, covariance: .full).fit(observations)
+/// print(fit.model.weights, fit.logLikelihood, fit.bic)
+/// ```
+///
+/// One iteration is one E-step and one M-step. The loop asks whether to stop between the two, so the log-likelihood that
+/// a fit reports is that of the model it returns. Dempster, Laird & Rubin (1977),
+/// [doi:10.1111/j.2517-6161.1977.tb01600.x](https://doi.org/10.1111/j.2517-6161.1977.tb01600.x).
+///
+/// The result depends on the data, these settings and the seed only: the number of threads changes no bit of it.
+public struct ExpectationMaximization: Sendable, Codable, Equatable {
+  /// The number of components, K.
+  public var componentCount: Int
+  /// The structure of the covariances.
+  public var covariance: CovarianceStructure
+  /// Whether all weights are fixed at 1 / K.
+  public var equalWeights: Bool
+  /// Where to start.
+  public var initialization: Initialization
+  /// How many times to start; the end with the largest log-likelihood is kept. Starts that make no random choice are
+  /// made once.
+  public var restartCount: Int
+  /// When to stop iterating.
+  public var stoppingRule: StoppingRule
+  /// The covariance floor as a fraction of each feature's variance: Σₖ − floor · diag(variances) stays positive
+  /// semidefinite. Zero means none.
+  public var covarianceFloor: Double
+  /// What to do with a component that collapses.
+  public var rescuePolicy: RescuePolicy
+  /// The seed of all random choices.
+  public var seed: UInt64
+  /// How many threads to use; nil means one for each processor. It changes no result.
+  public var threadCount: Int?
+
+  /// Settings for a fit. All but the number of components have defaults.
+  public init(
+    componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
+    initialization: Initialization = .kMeans, restartCount: Int = 1,
+    stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
+    rescuePolicy: RescuePolicy = .reseed, seed: UInt64 = 0, threadCount: Int? = nil
+  ) {
+    self.componentCount = componentCount
+    self.covariance = covariance
+    self.equalWeights = equalWeights
+    self.initialization = initialization
+    self.restartCount = restartCount
+    self.stoppingRule = stoppingRule
+    self.covarianceFloor = covarianceFloor
+    self.rescuePolicy = rescuePolicy
+    self.seed = seed
+    self.threadCount = threadCount
+  }
+
+  /// Fits a mixture to observations.
+  ///
+  /// Components that collapse are rescued, which the result records; not converging within the limit is a result too.
+  ///
+  /// - Parameters:
+  ///   - source: n rows of d features.
+  ///   - observer: Called after every E-step, on the calling thread; it may end the fit.
+  /// - Returns: The best of the restarts.
+  /// - Throws: ``MixtureError/Code/invalidSetting`` for settings out of range;
+  ///   ``MixtureError/Code/emptyObservations``, ``MixtureError/Code/nonFiniteObservation`` or
+  ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
+  ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
+  /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
+  ///   O(threads · K·d²) beside the data; never n · K.
+  ///
+  /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
+  /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
+  /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
+  public func fit(
+    _ source: some ObservationSource,
+    observer: ((IterationReport) -> ObserverDecision)? = nil
+  ) throws(MixtureError) -> MixtureFit {
+    try requireValidSettings()
+    try source.requireRowsAndColumns()
+    let threadCount = threadCount ?? Kernels.processorCount
+    let scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
+    try scale.requireSpread(for: covariance, of: source)
+    try requireFittingStart(for: source)
+
+    var K = componentCount
+    var reduction: RescueEvent?
+    if initialization.isRandom {
+      let distinct = try source.distinctRowCount(upTo: K)
+      if distinct < K {
+        reduction = RescueEvent(
+          action: .reduced, component: distinct, iteration: 0,
+          detail: "\(K) components were asked for, but only \(distinct) rows are different")
+        K = distinct
+      }
+    }
+
+    var best: EMRun?
+    var ends: [Double] = []
+    for restart in 0..<(initialization.isRandom ? restartCount : 1) {
+      var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
+      let start = try start(
+        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
+      try run.iterate(on: source, from: start, observer: observer)
+      ends.append(run.logLikelihood)
+      if best.map({ run.logLikelihood > $0.logLikelihood }) ?? true { best = run }
+      if run.stoppingReason == .observer { break }
+    }
+    return best!.result(
+      observationCount: source.observationCount, ends: ends, reduction: reduction)
+  }
+
+  private func requireValidSettings() throws(MixtureError) {
+    func require(_ holds: Bool, _ message: String) throws(MixtureError) {
+      if !holds { throw MixtureError(.invalidSetting, message) }
+    }
+    try require(
+      componentCount >= 1,
+      "the number of components is \(componentCount); it must be at least 1.")
+    try require(
+      restartCount >= 1, "the number of restarts is \(restartCount); it must be at least 1.")
+    try require(
+      stoppingRule.tolerance >= 0 && stoppingRule.tolerance.isFinite,
+      "the tolerance is \(stoppingRule.tolerance); it must be 0 or a positive number.")
+    try require(
+      stoppingRule.iterationLimit >= 0,
+      "the iteration limit is \(stoppingRule.iterationLimit); it must not be negative.")
+    try require(
+      covarianceFloor >= 0 && covarianceFloor < 1,
+      "the covariance floor is \(covarianceFloor); it must be at least 0 and less than 1, "
+        + "a fraction of the data's variance.")
+    try require(
+      threadCount ?? 1 >= 1,
+      "the number of threads is \(threadCount ?? 1); it must be at least 1.")
+  }
+
+  private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+    switch initialization {
+    case .kMeans, .randomRows, .randomResponsibilities: break
+    case .labels(let labels):
+      guard labels.count == source.observationCount else {
+        throw MixtureError(
+          .shapeMismatch,
+          "there are \(labels.count) labels for \(source.observationCount) rows.")
+      }
+      if let row = labels.firstIndex(where: { $0 < 0 || $0 >= componentCount }) {
+        throw MixtureError(
+          .invalidSetting,
+          "the label of row \(row) (counted from 0) is \(labels[row]); labels of "
+            + "\(componentCount) components are 0 to \(componentCount - 1).")
+      }
+    case .model(let model):
+      guard model.featureCount == source.featureCount else {
+        throw .featureCountMismatch(
+          model: model.featureCount, observations: source.featureCount)
+      }
+      guard model.componentCount == componentCount else {
+        throw MixtureError(
+          .invalidSetting,
+          "the starting model has \(model.componentCount) components, but "
+            + "\(componentCount) were asked for.")
+      }
+    }
+  }
+}
+
+extension MixtureError {
+  static func featureCountMismatch(model: Int, observations: Int) -> MixtureError {
+    MixtureError(
+      .featureCountMismatch,
+      "the observations have \(observations) features, but the model was made for \(model). "
+        + "Choose the same columns in the same order.")
+  }
+}
+
+/// One restart: the loop of E- and M-steps and what it remembers.
+private struct EMRun {
+  let settings: ExpectationMaximization
+  let scale: DataScale
+  let floor: CovarianceFloor
+  let restart: Int
+  let threadCount: Int
+  let began = ContinuousClock.now
+
+  private(set) var model: GaussianMixture?
+  private(set) var logLikelihood = -Double.infinity
+  private(set) var entropy = 0.0
+  private(set) var stoppingReason = StoppingReason.iterationLimit
+  private var trace: [IterationRecord] = []
+  private var rescued: [RescueEvent] = []
+  private var gains: [Double] = []
+  private var floored = Set<Int>()
+  private var reseedsLeft: Int
+  /// After a reseed: the model without it, to return to if it did not help.
+  private var fallback: GaussianMixture?
+
+  init(
+    _ settings: ExpectationMaximization, scale: DataScale, restart: Int, threadCount: Int
+  ) {
+    self.settings = settings
+    self.scale = scale
+    self.restart = restart
+    self.threadCount = threadCount
+    floor = CovarianceFloor(minimumVariances: scale.variances.map { $0 * settings.covarianceFloor })
+    reseedsLeft = settings.componentCount
+  }
+
+  mutating func iterate(
+    on source: some ObservationSource, from start: Start,
+    observer: ((IterationReport) -> ObserverDecision)?
+  ) throws(MixtureError) {
+    var current: GaussianMixture
+    switch start {
+    case .model(let model): current = model
+    case .statistics(let statistics):
+      current = try maximize(statistics, on: source, iteration: 0)
+    }
+    var iteration = 0
+    while true {
+      // The target's moments, also while the start has a poorer structure.
+      let statistics = try source.statistics(
+        about: current.means, form: settings.covariance.form, threadCount: threadCount
+      ) { workspace, _, statistics in
+        workspace.computeLogJoint(current)
+        workspace.normalize(current.componentCount, into: &statistics)
+      }
+      if let model = fallback {
+        fallback = nil
+        if statistics.logLikelihood < logLikelihood {
+          rescued[rescued.count - 1] = RescueEvent(
+            action: .dropped, component: rescued[rescued.count - 1].component,
+            iteration: iteration,
+            detail: rescued[rescued.count - 1].detail + "; moving it did not help")
+          current = model
+          continue
+        }
+      }
+      let report = record(current, statistics, iteration)
+      let decision = observer?(report) ?? .proceed
+      if settings.stoppingRule.isMet(gains: gains) {
+        stoppingReason = .converged
+        return
+      }
+      if decision == .stop {
+        stoppingReason = .observer
+        return
+      }
+      if iteration >= settings.stoppingRule.iterationLimit {
+        stoppingReason = .iterationLimit
+        return
+      }
+      iteration += 1
+      current = try maximize(statistics, on: source, iteration: iteration)
+    }
+  }
+
+  /// Takes note of a model that was just scored.
+  private mutating func record(
+    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int
+  ) -> IterationReport {
+    // The first gain after a rescue compares different things; the history starts anew.
+    if model != nil, rescued.last.map({ $0.iteration < iteration || $0.action == .floored }) ?? true {
+      gains.append((statistics.logLikelihood - logLikelihood) / statistics.caseWeight)
+    } else {
+      gains = []
+    }
+    model = scored
+    logLikelihood = statistics.logLikelihood
+    entropy = statistics.entropy
+    let (whole, part) = (ContinuousClock.now - began).components
+    let seconds = Double(whole) + Double(part) * 1e-18
+    trace.append(
+      IterationRecord(
+        iteration: iteration, logLikelihood: logLikelihood, weights: scored.weights,
+        seconds: seconds))
+    let remaining = gains.suffix(2)
+    return IterationReport(
+      restart: restart, iteration: iteration, model: scored, statistics: statistics,
+      remainingGain: remaining.count < 2
+        ? nil : StoppingRule.remainingGain(last: remaining.last!, previous: remaining.first!),
+      seconds: seconds)
+  }
+
+  /// The M-step, with components that collapse rescued.
+  private mutating func maximize(
+    _ statistics: SufficientStatistics, on source: some ObservationSource, iteration: Int
+  ) throws(MixtureError) -> GaussianMixture {
+    var statistics = statistics
+    var reseeds = 0
+    while true {
+      let step = MaximizationStep(
+        statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
+        floor: floor)
+      guard let collapse = step.collapses.first else {
+        note(floored: step.floored, iteration)
+        let model = try step.model()
+        guard reseeds > 0 else { return model }
+        return try reseed(reseeds, in: model, on: source)
+      }
+      guard statistics.componentCount > 1 else {
+        throw MixtureError(
+          .degenerateObservations,
+          "no component is left: \(collapse.detail). A larger covariance floor "
+            + "(now \(settings.covarianceFloor)) may help.")
+      }
+      let action: RescueEvent.Action
+      switch settings.rescuePolicy {
+      case .merge where !collapse.isEmpty:
+        action = .merged
+        statistics = statistics.merging(
+          collapse.component, into: nearest(to: collapse.component, in: statistics))
+      case .reseed where reseedsLeft > 0:
+        action = .reseeded
+        reseedsLeft -= 1
+        reseeds += 1
+        statistics = statistics.removing([collapse.component])
+      case .reseed, .merge, .drop:
+        action = .dropped
+        statistics = statistics.removing([collapse.component])
+      }
+      floored = []
+      rescued.append(
+        RescueEvent(
+          action: action, component: collapse.component, iteration: iteration,
+          detail: collapse.detail))
+    }
+  }
+
+  private mutating func note(floored components: [Int], _ iteration: Int) {
+    for k in components where floored.insert(k).inserted {
+      rescued.append(
+        RescueEvent(
+          action: .floored, component: k, iteration: iteration,
+          detail: "a variance fell below \(settings.covarianceFloor) of the data's"))
+    }
+  }
+
+  /// The component whose mean is nearest to that of `k`, in units of the features' standard deviations.
+  private func nearest(to k: Int, in statistics: SufficientStatistics) -> Int {
+    let mean = statistics.mean(k)
+    func distance(_ other: Int) -> Double {
+      let difference = zip(mean, statistics.mean(other)).map { $0 - $1 }
+      return zip(difference, scale.variances).reduce(0) {
+        $0 + ($1.1 > 0 ? $1.0 * $1.0 / $1.1 : 0)
+      }
+    }
+    return (0..<statistics.componentCount).filter { $0 != k && statistics.zeroth($0) > 0 }
+      .min { distance($0) < distance($1) }!
+  }
+
+  /// The model with `count` components more, at the observations that it explains worst. Each weighs about as much as
+  /// d + 1 rows and has the model's mean covariance.
+  private mutating func reseed(
+    _ count: Int, in model: GaussianMixture, on source: some ObservationSource
+  ) throws(MixtureError) -> GaussianMixture {
+    let worst = try source.leastDense(count, under: model, threadCount: threadCount)
+    let K = model.componentCount + worst.count
+    let share = min(
+      0.5 / Double(K), Double(source.featureCount + 1) / Double(source.observationCount))
+    let rest = 1 - share * Double(worst.count)
+    let weights = model.weights.map { $0 * rest } + worst.map { _ in share }
+    var elements = model.covariances.elements
+    if !model.structure.isShared {
+      let size = model.covariances.elementsPerMatrix
+      var mean = Array(repeating: 0.0, count: size)
+      for k in 0..<model.componentCount {
+        for (index, element) in model.covariances.stored(k).enumerated() {
+          mean[index] += model.weights[k] * element
+        }
+      }
+      for _ in worst { elements += mean }
+    }
+    var means = model.means.elements
+    for row in worst { means += try source.row(row) }
+    // A model whose likelihood was finite has a floor to fall to; one with a singular covariance has none.
+    if rescued.last.map({ $0.action == .reseeded }) ?? false, logLikelihood.isFinite {
+      fallback = settings.covarianceFloor > 0 ? model : nil
+    }
+    return try GaussianMixture(
+      weights: settings.equalWeights
+        ? Array(repeating: 1 / Double(K), count: K) : weights,
+      means: Matrix(rowCount: K, columnCount: source.featureCount, elements: means),
+      covariances: Covariances(
+        structure: model.structure, componentCount: K, featureCount: source.featureCount,
+        elements: elements))
+  }
+
+  func result(observationCount: Int, ends: [Double], reduction: RescueEvent?) -> MixtureFit {
+    let model = model!
+    return MixtureFit(
+      model: model, logLikelihood: logLikelihood, entropy: entropy,
+      observationCount: observationCount,
+      parameterCount: model.parameterCount(equalWeights: settings.equalWeights),
+      trace: trace, stoppingReason: stoppingReason,
+      rescued: (reduction.map { [$0] } ?? []) + rescued, seed: settings.seed, restart: restart,
+      restartLogLikelihoods: ends)
+  }
+}
+
+extension ObservationSource {
+  /// The rows with the least density under a model, least first; of equal ones the first.
+  func leastDense(
+    _ count: Int, under model: GaussianMixture, threadCount: Int
+  ) throws(MixtureError) -> [Int] {
+    let densities = try model.logDensities(of: self, threadCount: threadCount)
+    let order = densities.indices.sorted {
+      densities[$0] == densities[$1] ? $0 < $1 : densities[$0] < densities[$1]
+    }
+    return Array(order.prefix(count))
+  }
+}

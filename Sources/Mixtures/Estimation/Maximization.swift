@@ -1,0 +1,207 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+extension GaussianMixture {
+  /// The M-step: the mixture of the given structure under which the statistics are most likely.
+  ///
+  /// With Nₖ, means x̄ₖ = oₖ + Fₖ / Nₖ and scatters Wₖ = Sₖ − Fₖ Fₖᵀ / Nₖ: wₖ = Nₖ / N, μₖ = x̄ₖ, and
+  ///
+  /// | structure | covariance |
+  /// |---|---|
+  /// | VVV | Wₖ / Nₖ |
+  /// | EEE | Σₖ Wₖ / N |
+  /// | VVI, EEI | the diagonals of these |
+  /// | VII, EII | the means of these diagonals, times the identity |
+  ///
+  /// (Celeux & Govaert 1995, [doi:10.1016/0031-3203(94)00125-6](https://doi.org/10.1016/0031-3203(94)00125-6)).
+  ///
+  /// - Parameters:
+  ///   - statistics: Statistics whose second moments hold the structure's form.
+  ///   - structure: The structure of the covariances.
+  ///   - equalWeights: Whether every weight is 1 / K whatever Nₖ is.
+  ///   - minimumVariances: The floor f, d numbers: covariances are kept such that Σ − diag(f) is positive
+  ///     semidefinite. None by default.
+  /// - Throws: ``MixtureError/Code/invalidModel`` naming a component without weight;
+  ///   ``MixtureError/Code/notPositiveDefinite`` naming a component whose covariance is singular;
+  ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor of another length.
+  /// - Complexity: O(K·d²), and O(K·d³) to factor the result.
+  public init(
+    maximizing statistics: SufficientStatistics, structure: CovarianceStructure,
+    equalWeights: Bool = false, minimumVariances: [Double]? = nil
+  ) throws(MixtureError) {
+    let d = statistics.featureCount
+    let floor = CovarianceFloor(
+      minimumVariances: minimumVariances ?? Array(repeating: 0, count: d))
+    guard floor.minimumVariances.count == d else {
+      throw MixtureError(
+        .shapeMismatch,
+        "there are \(floor.minimumVariances.count) minimum variances for \(d) features.")
+    }
+    guard statistics.form.holds(structure.form) else {
+      throw MixtureError(
+        .shapeMismatch,
+        "the statistics hold \(statistics.form) second moments, too few for \(structure.rawValue).")
+    }
+    let step = MaximizationStep(
+      statistics, structure: structure, equalWeights: equalWeights, floor: floor)
+    if let collapse = step.collapses.first {
+      throw MixtureError(
+        collapse.isEmpty ? .invalidModel : .notPositiveDefinite,
+        "component \(collapse.component) collapsed: \(collapse.detail). "
+          + "Fewer components or a larger covariance floor may help.")
+    }
+    self = try step.model()
+  }
+}
+
+extension CovarianceStructure.Form {
+  /// Whether second moments of this form determine covariances of the other.
+  func holds(_ other: Self) -> Bool {
+    switch (self, other) {
+    case (.full, _), (.diagonal, .diagonal), (.diagonal, .scalar), (.scalar, .scalar): return true
+    default: return false
+    }
+  }
+}
+
+/// One M-step in the making: the parameters, and which components give none.
+struct MaximizationStep {
+  /// A component that statistics leave without parameters.
+  struct Collapse {
+    let component: Int
+    /// Whether it has no weight; else its covariance is singular.
+    let isEmpty: Bool
+    let detail: String
+  }
+
+  /// A component whose share of the weight is below this owns nothing.
+  static let smallestShare = 1e-12
+
+  private let structure: CovarianceStructure
+  private let featureCount: Int
+  private let weights: [Double]
+  private let means: Matrix
+  private var elements: [Double] = []
+  /// The components without parameters; while there are any, there is no model.
+  private(set) var collapses: [Collapse] = []
+  /// The components whose covariance was raised to the floor; all of them if it is shared.
+  private(set) var floored: [Int] = []
+
+  init(
+    _ statistics: SufficientStatistics, structure: CovarianceStructure, equalWeights: Bool,
+    floor: CovarianceFloor
+  ) {
+    let K = statistics.componentCount
+    let d = statistics.featureCount
+    let counts = (0..<K).map(statistics.zeroth)
+    let total = counts.reduce(0, +)
+    self.structure = structure
+    featureCount = d
+    weights = counts.map { equalWeights ? 1 / Double(K) : $0 / total }
+    means = Matrix(
+      unchecked: (0..<K).flatMap(statistics.mean), rowCount: K, columnCount: d)
+
+    for k in 0..<K where !(counts[k] > Self.smallestShare * total) {
+      collapses.append(
+        Collapse(
+          component: k, isEmpty: true,
+          detail: "its share of the weight fell to \(total > 0 ? counts[k] / total : 0) "
+            + "(limit \(Self.smallestShare))"))
+    }
+    guard collapses.isEmpty else { return }
+
+    let scatters = (0..<K).map { statistics.scatter($0, as: structure.form) }
+    // A scalar form sums the squares of d features.
+    let perCount = structure.form == .scalar ? Double(d) : 1
+    if structure.isShared {
+      var pooled = scatters[0]
+      for scatter in scatters.dropFirst() {
+        for index in pooled.indices { pooled[index] += scatter[index] }
+      }
+      elements = pooled.map { $0 / (perCount * total) }
+      if floor.raise(&elements, form: structure.form) { floored = Array(0..<K) }
+      if isSingular(elements, origin: statistics, component: nil) {
+        let smallest = counts.indices.min { counts[$0] < counts[$1] }!
+        collapses.append(
+          Collapse(
+            component: smallest, isEmpty: false,
+            detail: "the covariance that all components share became singular"))
+      }
+    } else {
+      for k in 0..<K {
+        var covariance = scatters[k].map { $0 / (perCount * counts[k]) }
+        if floor.raise(&covariance, form: structure.form) { floored.append(k) }
+        if isSingular(covariance, origin: statistics, component: k) {
+          collapses.append(
+            Collapse(component: k, isEmpty: false, detail: "its covariance became singular"))
+        }
+        elements += covariance
+      }
+    }
+  }
+
+  /// The model; only if nothing collapsed.
+  func model() throws(MixtureError) -> GaussianMixture {
+    try GaussianMixture(
+      weights: weights, means: means,
+      covariances: Covariances(
+        structure: structure, componentCount: weights.count, featureCount: featureCount,
+        elements: elements))
+  }
+
+  /// Whether a covariance cannot be told from a singular one: a pivot vanishes to rounding, or a variance is
+  /// below what the digits of the mean resolve.
+  private func isSingular(
+    _ covariance: [Double], origin statistics: SufficientStatistics, component: Int?
+  ) -> Bool {
+    let components = component.map { [$0] } ?? Array(0..<statistics.componentCount)
+    let resolution = (0..<featureCount).map { j in
+      components.map { k in
+        let ulp = 4 * .ulpOfOne * abs(means[k, j])
+        return max(ulp * ulp, .leastNormalMagnitude)
+      }.max()!
+    }
+    switch structure.form {
+    case .scalar:
+      return !(covariance[0] > resolution.max()!)
+    case .diagonal:
+      return zip(covariance, resolution).contains { !($0 > $1) }
+    case .full:
+      for j in 0..<featureCount where !(covariance[j * (j + 3) / 2] > resolution[j]) { return true }
+      return Cholesky(packed: covariance, order: featureCount, tolerance: 1e-14) == nil
+    }
+  }
+}
+
+// MARK: - Rescue
+
+extension SufficientStatistics {
+  /// The statistics without the given components.
+  func removing(_ components: Set<Int>) -> SufficientStatistics {
+    let kept = (0..<componentCount).filter { !components.contains($0) }
+    var result = SufficientStatistics(
+      origins: Matrix(
+        unchecked: kept.flatMap { origins.row($0) }, rowCount: kept.count,
+        columnCount: featureCount),
+      form: form)
+    result.values =
+      values[..<zerothStart] + kept.map(zeroth) + kept.flatMap(first) + kept.flatMap(second)
+    return result
+  }
+
+  /// The statistics with component `k` added to component `target`, and without `k`.
+  func merging(_ k: Int, into target: Int) -> SufficientStatistics {
+    var moved = origins
+    for j in 0..<featureCount { moved[k, j] = origins[target, j] }
+    var result = rebased(to: moved)
+    result.values[zerothStart + target] += result.zeroth(k)
+    for j in 0..<featureCount {
+      result.values[firstStart + target * featureCount + j] +=
+        result.values[firstStart + k * featureCount + j]
+    }
+    for j in 0..<elementsPerSecond {
+      result.values[secondStart + target * elementsPerSecond + j] +=
+        result.values[secondStart + k * elementsPerSecond + j]
+    }
+    return result.removing([k])
+  }
+}

@@ -1,0 +1,113 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+extension GaussianMixture {
+  /// The logarithm of the mixture density at each observation: log Σₖ wₖ N(xᵢ; μₖ, Σₖ).
+  ///
+  /// - Parameters:
+  ///   - observations: n × d, where d is ``featureCount``.
+  ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
+  /// - Returns: n numbers, in nats.
+  /// - Throws: ``MixtureError/Code/featureCountMismatch`` if the data do not have d columns;
+  ///   ``MixtureError/Code/nonFiniteObservation`` naming the first row that holds NaN or infinity.
+  /// - Complexity: O(n·K·d²) for full covariances, O(n·K·d) otherwise.
+  ///
+  /// **Numerics.** Log densities and log-sum-exp throughout: far points lose no digits and nothing underflows. Terms
+  /// below e⁻⁴⁰ of the largest are left out, which is less than rounding. A squared Mahalanobis distance beyond 10³⁰⁰
+  /// counts as 10³⁰⁰.
+  public func logDensities(
+    of observations: some ObservationSource, threadCount: Int? = nil
+  ) throws(MixtureError) -> [Double] {
+    try perRow(of: observations, columns: 1, threadCount: threadCount) { workspace, row, output in
+      output[0] = workspace.logDensity(row)
+    }
+  }
+
+  /// The logarithm of the density at one point, d numbers. See ``logDensities(of:threadCount:)``.
+  public func logDensity(at point: [Double]) throws(MixtureError) -> Double {
+    try logDensities(of: Observations(rows: [point]), threadCount: 1)[0]
+  }
+
+  /// The density at one point, d numbers; zero where it underflows.
+  public func density(at point: [Double]) throws(MixtureError) -> Double {
+    Kernels.exp(try logDensity(at: point))
+  }
+
+  /// The total log-likelihood of observations, Σᵢ log p(xᵢ), the same bits as a fit's if they are the same rows.
+  ///
+  /// Parameters, errors and cost are those of ``logDensities(of:threadCount:)``, but no memory grows with n.
+  public func logLikelihood(
+    of observations: some ObservationSource, threadCount: Int? = nil
+  ) throws(MixtureError) -> Double {
+    try score(observations, threadCount: threadCount).logLikelihood
+  }
+
+  /// The log-likelihood and the entropy of the responsibilities, −Σᵢₖ rᵢₖ log rᵢₖ, of observations in one pass.
+  public func score(
+    _ observations: some ObservationSource, threadCount: Int? = nil
+  ) throws(MixtureError) -> (logLikelihood: Double, entropy: Double) {
+    try requireFeatures(of: observations)
+    let K = componentCount
+    let grid = ShardGrid(rowCount: observations.observationCount, featureCount: featureCount)
+    guard grid.shardCount > 0 else { return (0, 0) }
+    return try ThreadTeam.reduceShards(
+      of: grid, threadCount: threadCount ?? Kernels.processorCount,
+      makeWorker: {
+        Workspace(
+          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount, componentCount: K)
+      },
+      add: { $0 = ($0.0 + $1.0, $0.1 + $1.1) }
+    ) { (workspace: Workspace, shard) throws(MixtureError) in
+      var sums = (logLikelihood: 0.0, entropy: 0.0)
+      for rows in grid.blocks(ofShard: shard) {
+        try observations.load(rows, into: workspace)
+        workspace.computeLogJoint(self)
+        let block = workspace.normalize(K)
+        sums.logLikelihood += block.logLikelihood
+        sums.entropy += block.entropy
+      }
+      return sums
+    }
+  }
+
+  /// Some numbers for each row, by `fill` on a workspace that holds its responsibilities and log density.
+  func perRow(
+    of observations: some ObservationSource, columns: Int, threadCount: Int?,
+    prepare: ((Workspace) -> Void)? = nil,
+    _ fill: (Workspace, Int, UnsafeMutableBufferPointer<Double>) -> Void
+  ) throws(MixtureError) -> [Double] {
+    try requireFeatures(of: observations)
+    let count = observations.observationCount * columns
+    var failure: MixtureError?
+    let result = [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
+      do throws(MixtureError) {
+        try observations.forEachBlock(componentCount: componentCount, threadCount: threadCount) {
+          workspace, rows in
+          if let prepare {
+            prepare(workspace)
+          } else {
+            workspace.computeLogJoint(self)
+            workspace.normalize(componentCount)
+          }
+          for (i, row) in rows.enumerated() {
+            fill(
+              workspace, i,
+              UnsafeMutableBufferPointer(
+                rebasing: buffer[row * columns..<(row + 1) * columns]))
+          }
+        }
+        initialized = count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return result
+  }
+
+  /// Requires observations with as many features as the model has.
+  func requireFeatures(of observations: some ObservationSource) throws(MixtureError) {
+    guard observations.featureCount == featureCount else {
+      throw .featureCountMismatch(model: featureCount, observations: observations.featureCount)
+    }
+  }
+}
