@@ -38,7 +38,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
       )
       k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
     }
-    position += 1
+    position &+= 1
     spare = UInt64(c.2) | UInt64(c.3) << 32
     return UInt64(c.0) | UInt64(c.1) << 32
   }

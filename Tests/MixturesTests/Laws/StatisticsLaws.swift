@@ -1,0 +1,140 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Mixtures
+
+@Suite("Laws of statistics") struct StatisticsLaws {
+  let problem: RandomProblem
+  let statistics: SufficientStatistics
+
+  init() throws {
+    problem = try RandomProblem(n: 2000, d: 3, K: 3)
+    statistics = try problem.observations.expectation(under: problem.model, threadCount: 1)
+  }
+
+  func statistics(of rows: Range<Int>) throws -> SufficientStatistics {
+    try RowSlice(problem.observations, rows: rows)
+      .expectation(under: problem.model, threadCount: 1)
+  }
+
+  func expectClose(_ a: SufficientStatistics, _ b: SufficientStatistics, _ tolerance: Double) {
+    let scale = b.values.map { abs($0) }.max() ?? 1
+    for (x, y) in zip(a.values, b.values) { #expect(abs(x - y) <= tolerance * scale) }
+  }
+
+  @Test("invariant 3: the statistics of parts add up to those of the whole, however it is cut")
+  func cuttingAnywhere() throws {
+    for cuts in [[0, 1, 2000], [0, 256, 1024, 2000], [0, 777, 778, 1999, 2000]] {
+      var sum = SufficientStatistics(origins: problem.model.means, form: .full)
+      for (from, to) in zip(cuts, cuts.dropFirst()) { sum += try statistics(of: from..<to) }
+      expectClose(sum, statistics, 1e-13)
+      #expect(sum.caseWeight == 2000)
+    }
+  }
+
+  @Test("invariant 3: adding is commutative to the bit, and no rows change nothing")
+  func commutative() throws {
+    let (a, b) = (try statistics(of: 0..<600), try statistics(of: 600..<2000))
+    var ab = a
+    ab += b
+    var ba = b
+    ba += a
+    #expect(ab == ba)
+    ab += SufficientStatistics(origins: problem.model.means, form: .full)
+    #expect(ab == ba)
+  }
+
+  @Test("moving the origins there and back, or adding about other origins, changes nothing")
+  func rebasing() throws {
+    let other = Matrix(
+      unchecked: problem.model.means.elements.enumerated().map { $1 + Double($0 % 4) - 1.5 },
+      rowCount: 3, columnCount: 3)
+    let there = statistics.rebased(to: other)
+    expectClose(there.rebased(to: problem.model.means), statistics, 1e-13)
+    var sum = try statistics(of: 0..<900)
+    sum += try statistics(of: 900..<2000).rebased(to: other)
+    expectClose(sum, statistics, 1e-13)
+    let from = try GaussianMixture(maximizing: statistics, structure: .full)
+    let moved = try GaussianMixture(maximizing: there, structure: .full)
+    for (a, b) in zip(from.covariances.elements, moved.covariances.elements) {
+      #expect(relativeDifference(a, b) < 1e-13)
+    }
+  }
+
+  @Test("scaling all case weights changes no estimate")
+  func scaling() throws {
+    let scaled = statistics.scaled(by: 4)
+    #expect(scaled.caseWeight == 8000)
+    #expect(
+      try GaussianMixture(maximizing: scaled, structure: .full)
+        == GaussianMixture(maximizing: statistics, structure: .full))
+  }
+
+  @Test("full second moments serve every structure as its own moments do")
+  func poorerForms() throws {
+    for structure in CovarianceStructure.allCases {
+      let own = try problem.observations.statistics(
+        about: problem.model.means, form: structure.form, threadCount: 1
+      ) { workspace, _, statistics in
+        workspace.computeLogJoint(problem.model)
+        workspace.normalize(3, into: &statistics)
+      }
+      let fromOwn = try GaussianMixture(maximizing: own, structure: structure)
+      let fromFull = try GaussianMixture(maximizing: statistics, structure: structure)
+      for (a, b) in zip(fromOwn.covariances.elements, fromFull.covariances.elements) {
+        #expect(relativeDifference(a, b) < 1e-12)
+      }
+    }
+    let poor = SufficientStatistics(origins: problem.model.means, form: .diagonal)
+    #expect(throws: MixtureError.self) {
+      try GaussianMixture(maximizing: poor, structure: .full)
+    }
+  }
+
+  @Test("the M-step is a stationary point of the expected log-likelihood", arguments: CovarianceStructure.allCases)
+  func stationary(structure: CovarianceStructure) throws {
+    let best = try GaussianMixture(maximizing: statistics, structure: structure)
+    // The expected complete log-likelihood Σₖ [Nₖ log wₖ − ½ Nₖ log det Σₖ − ½ tr Σₖ⁻¹ Tₖ] of any model, with Tₖ the
+    // second moments about its mean; by a plain Cholesky solve of every column.
+    func expected(_ model: GaussianMixture) throws -> Double {
+      let about = statistics.rebased(to: model.means)
+      var total = 0.0
+      for k in 0..<3 {
+        let cholesky = try #require(
+          Cholesky(
+            packed: (0..<3).flatMap { i in (0...i).map { model.covariances[k][i, $0] } }, order: 3))
+        let second = Array(about.second(k))
+        var trace = 0.0
+        for j in 0..<3 {
+          // Column j of L⁻¹ T, then of L⁻¹ (L⁻¹ T)ᵀ: the trace of L⁻¹ T L⁻ᵀ.
+          let columns = (0..<3).map { column in
+            cholesky.solveLower(
+              (0..<3).map { second[max($0, column) * (max($0, column) + 1) / 2 + min($0, column)] })
+          }
+          trace += cholesky.solveLower((0..<3).map { columns[$0][j] })[j]
+        }
+        let n = about.zeroth(k)
+        total += n * Kernels.log(model.weights[k]) - 0.5 * (n * cholesky.logDeterminant + trace)
+      }
+      return total
+    }
+    let height = try expected(best)
+    var random = RandomStream(seed: 5)
+    for _ in 0..<40 {
+      // A random small step within the structure.
+      let step = 1e-3
+      let weights = best.weights.map { $0 * (1 + step * random.normal()) }
+      let total = weights.reduce(0, +)
+      let neighbour = try GaussianMixture(
+        weights: weights.map { $0 / total },
+        means: Matrix(
+          rowCount: 3, columnCount: 3,
+          elements: best.means.elements.map { $0 + step * random.normal() }),
+        covariances: Covariances(
+          structure: structure, componentCount: 3, featureCount: 3,
+          elements: best.covariances.elements.map { $0 * (1 + step * random.normal()) }))
+      #expect(try expected(neighbour) < height)
+    }
+  }
+}
