@@ -141,7 +141,9 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     return (result.values, logDensities)
   }
 
-  @Test("every variant agrees with plain loops; those with fused multiply-add in every bit", arguments: KernelCase.all)
+  @Test(
+    "every variant agrees with plain loops; those with fused multiply-add in every bit",
+    arguments: KernelCase.all)
   func variants(_ test: KernelCase) throws {
     let problem = try RandomProblem(n: test.n, d: test.d, K: test.K, structure: test.structure)
     let (expected, _) = Self.plainStatistics(problem.model, problem.observations.matrix)
@@ -182,9 +184,11 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
   func farRow() throws {
     let model = try GaussianMixture(
       weights: [0.5, 0.5], means: Matrix(rows: [[0.0], [2.0]]),
-      covariances: Covariances(structure: .spherical, componentCount: 2, featureCount: 1, elements: [1, 1]))
+      covariances: Covariances(
+        structure: .spherical, componentCount: 2, featureCount: 1, elements: [1, 1]))
     // log r₀/r₁ = ((x − 2)² − x²) / 2 = 2 − 2x, exactly 0 at x = 1 and −12 at x = 7.
-    let responsibilities = try model.responsibilities(for: Observations(rows: [[1], [7], [1e6], [-1e200]]))
+    let responsibilities = try model.responsibilities(
+      for: Observations(rows: [[1], [7], [1e6], [-1e200]]))
     #expect(responsibilities.row(0) == [0.5, 0.5])
     #expect(abs(responsibilities[1, 0] / responsibilities[1, 1] - Foundation.exp(-12)) < 1e-20)
     #expect(responsibilities.row(2) == [0, 1])
@@ -197,7 +201,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
   func smallestResponsibility() throws {
     let model = try GaussianMixture(
       weights: [0.5, 0.5], means: Matrix(rows: [[0.0], [1.0]]),
-      covariances: Covariances(structure: .spherical, componentCount: 2, featureCount: 1, elements: [1, 1]))
+      covariances: Covariances(
+        structure: .spherical, componentCount: 2, featureCount: 1, elements: [1, 1]))
     // log r₀/r₁ = 1/2 − x.
     let rows = stride(from: 30.0, through: 50, by: 0.25).map { [$0] }
     let responsibilities = try model.responsibilities(for: Observations(rows: rows))
@@ -246,7 +251,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     ]
     for (p, expected) in known {
       // 1 − p is exact, but p near 1 has few digits left of it: 2⁻⁵³ in p is 2⁻⁵³ / φ(x) in x.
-      let conditioning = p > 0.5 ? 0x1p-53 / (exp(-expected * expected / 2) / (2 * Double.pi).squareRoot()) : 0
+      let conditioning =
+        p > 0.5 ? 0x1p-53 / (exp(-expected * expected / 2) / (2 * Double.pi).squareRoot()) : 0
       #expect(abs(normalQuantile(p) - expected) <= 4 * expected.ulp + conditioning, "p = \(p)")
     }
   }

@@ -67,7 +67,8 @@ struct ReferenceRow: CustomTestStringConvertible, Sendable {
     #expect(fit.iterationCount == 0)
   }
 
-  @Test("faithful from eruptions > 3 converges to the reference", arguments: ReferenceRow.all, offsets)
+  @Test(
+    "faithful from eruptions > 3 converges to the reference", arguments: ReferenceRow.all, offsets)
   func faithfulConverged(row: ReferenceRow, offset: Double) throws {
     let fit = try Self.fit(
       shifted(ReferenceTables.faithful, by: offset), ReferenceTables.faithfulLabels, row.structure,

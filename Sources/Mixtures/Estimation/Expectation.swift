@@ -73,7 +73,8 @@ extension ObservationSource {
       for row in 0..<block.count {
         for column in 0..<featureCount where !block[row, column].isFinite {
           failure = .nonFinite(
-            block[row, column], row: firstRowNumber + rows.lowerBound + row, feature: describeFeature(column))
+            block[row, column], row: firstRowNumber + rows.lowerBound + row,
+            feature: describeFeature(column))
           return
         }
       }

@@ -260,7 +260,8 @@ private struct EMRun {
     _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int
   ) -> IterationReport {
     // The first gain after a rescue compares different things; the history starts anew.
-    if model != nil, rescued.last.map({ $0.iteration < iteration || $0.action == .floored }) ?? true {
+    if model != nil, rescued.last.map({ $0.iteration < iteration || $0.action == .floored }) ?? true
+    {
       gains.append((statistics.logLikelihood - logLikelihood) / statistics.caseWeight)
     } else {
       gains = []

@@ -27,7 +27,7 @@ public struct GaussianMixture: Sendable {
 
   /// A mixture from its parameters.
   ///
-  /// Weights that sum to 1 within rounding are kept to the bit; those off by up to 10⁻⁶, as numbers
+  /// Weights that sum to 1 within rounding are kept to the bit; those off by up to 10⁻⁵, as numbers
   /// printed with six digits are, are divided by their sum.
   ///
   /// - Parameters:
@@ -64,9 +64,9 @@ public struct GaussianMixture: Sendable {
         "mean \(index / d) holds \(means.elements[index]); every mean must be finite.")
     }
     let total = weights.reduce(0, +)
-    guard abs(total - 1) <= 1e-6 else {
+    guard abs(total - 1) <= 1e-5 else {
       throw MixtureError(
-        .invalidModel, "the weights sum to \(total); they must sum to 1 (within 1e-6).")
+        .invalidModel, "the weights sum to \(total); they must sum to 1 (within 1e-5).")
     }
     let isRounding = abs(total - 1) <= 4 * Double(K) * .ulpOfOne
 

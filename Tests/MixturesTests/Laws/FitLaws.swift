@@ -97,7 +97,9 @@ func fixedIterations(
   func shifting(structure: CovarianceStructure) throws {
     // Data on a grid of 1/1024: adding 1e8 to them is exact, so only the arithmetic can differ.
     let problem = try RandomProblem(n: 500, d: 3, K: 3, separation: 2)
-    let grid = (0..<500).map { problem.observations.matrix.row($0).map { ($0 * 1024).rounded() / 1024 } }
+    let grid = (0..<500).map {
+      problem.observations.matrix.row($0).map { ($0 * 1024).rounded() / 1024 }
+    }
     let settings = fixedIterations(problem.labels, structure, count: 20)
     let plain = try settings.fit(Observations(rows: grid))
     let moved = try settings.fit(Observations(rows: shifted(grid, by: 1e8)))

@@ -58,7 +58,9 @@ import Testing
     }
   }
 
-  @Test("draws have the mixture's mean, covariance and weights", arguments: CovarianceStructure.allCases)
+  @Test(
+    "draws have the mixture's mean, covariance and weights", arguments: CovarianceStructure.allCases
+  )
   func drawing(structure: CovarianceStructure) throws {
     let model = try RandomProblem.mixture(d: 3, K: 3, structure: structure, seed: 4)
     let n = 40_000
@@ -152,7 +154,9 @@ import Testing
     #expect(relativeDifference(distances[1, 0], (2 / (2 - gap)).squareRoot()) < 1e-9)
   }
 
-  @Test("a model coded as JSON and back is the same to the bit", arguments: CovarianceStructure.allCases)
+  @Test(
+    "a model coded as JSON and back is the same to the bit", arguments: CovarianceStructure.allCases
+  )
   func coding(structure: CovarianceStructure) throws {
     let model = try RandomProblem.mixture(d: 3, K: 4, structure: structure, seed: 8)
     let decoded = try JSONDecoder().decode(

@@ -92,7 +92,9 @@ import Testing
     }
   }
 
-  @Test("the M-step is a stationary point of the expected log-likelihood", arguments: CovarianceStructure.allCases)
+  @Test(
+    "the M-step is a stationary point of the expected log-likelihood",
+    arguments: CovarianceStructure.allCases)
   func stationary(structure: CovarianceStructure) throws {
     let best = try GaussianMixture(maximizing: statistics, structure: structure)
     // The expected complete log-likelihood Σₖ [Nₖ log wₖ − ½ Nₖ log det Σₖ − ½ tr Σₖ⁻¹ Tₖ] of any model, with Tₖ the
