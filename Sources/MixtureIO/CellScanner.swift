@@ -175,7 +175,8 @@ struct CellScanner {
 
   @inline(__always)
   func isLineEnd(_ p: UnsafePointer<UInt8>) -> Bool {
-    p.pointee == UInt8(ascii: "\n") || p.pointee == UInt8(ascii: "\r") || (p.pointee == 0 && p >= end)
+    p.pointee == UInt8(ascii: "\n") || p.pointee == UInt8(ascii: "\r")
+      || (p.pointee == 0 && p >= end)
   }
 
   /// Moves behind a line end, if one is there.

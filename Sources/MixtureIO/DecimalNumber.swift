@@ -178,7 +178,8 @@ enum DecimalNumber {
   private static func slowValue(
     _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
   ) -> Double {
-    let text = String(decoding: UnsafeBufferPointer(start: start, count: end - start), as: UTF8.self)
+    let text = String(
+      decoding: UnsafeBufferPointer(start: start, count: end - start), as: UTF8.self)
     return Double(text) ?? .nan
   }
 

@@ -37,7 +37,8 @@ struct FileContent: Sendable {
     let name = path == "-" ? "standard input" : path
     self.name = name
     let content = try Self.read(path: path, name: name)
-    let isGzip = content.count >= 2 && Self.byte(content, 0) == 0x1F && Self.byte(content, 1) == 0x8B
+    let isGzip =
+      content.count >= 2 && Self.byte(content, 0) == 0x1F && Self.byte(content, 1) == 0x8B
     memory = isGzip ? try Self.inflated(content, name: name) : content
   }
 
@@ -129,7 +130,8 @@ struct FileContent: Sendable {
         continue
       case Z_STREAM_END:
         let isMember =
-          source.count - taken >= 2 && byte(source, taken) == 0x1F && byte(source, taken + 1) == 0x8B
+          source.count - taken >= 2 && byte(source, taken) == 0x1F
+          && byte(source, taken + 1) == 0x8B
         guard isMember else {
           memory.finish(count: count)
           return memory
@@ -142,7 +144,8 @@ struct FileContent: Sendable {
       default:
         throw MixtureError(
           .malformedFile,
-          "\(name) is gzip data that is damaged near byte \(taken); compress or copy the file again.")
+          "\(name) is gzip data that is damaged near byte \(taken); compress or copy the file again."
+        )
       }
     }
   }

@@ -77,7 +77,8 @@ public struct ConcatenatedRows: ObservationSource {
   ///   ``MixtureError/Code/shapeMismatch`` if two differ in their number of columns.
   public init(_ parts: [any ObservationSource]) throws(MixtureError) {
     guard let first = parts.first else {
-      throw MixtureError(.emptyObservations, "there are no tables to put together; give at least one.")
+      throw MixtureError(
+        .emptyObservations, "there are no tables to put together; give at least one.")
     }
     for (index, part) in parts.enumerated() where part.featureCount != first.featureCount {
       throw MixtureError(

@@ -74,7 +74,8 @@ struct ColumnSelection: Equatable {
         let numbers = matching.map { String($0 + 1) }.joined(separator: ", ")
         throw MixtureError(
           .invalidSetting,
-          "\(file) has \(matching.count) columns named \(text) (\(numbers)); give the number instead.")
+          "\(file) has \(matching.count) columns named \(text) (\(numbers)); give the number instead."
+        )
       }
       if let index = matching.first { return index }
       if let number = Int(text), names.indices.contains(number - 1) { return number - 1 }

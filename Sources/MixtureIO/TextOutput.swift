@@ -185,9 +185,11 @@ public final class TextOutput {
     case EISDIR:
       reason = "\(name) is a folder; give the name of a file in it."
     case EACCES, EPERM, EROFS:
-      reason = "\(name) may not be written: \(systemMessage(number)). Choose another folder, or change permissions."
+      reason =
+        "\(name) may not be written: \(systemMessage(number)). Choose another folder, or change permissions."
     case ENOSPC, EDQUOT:
-      reason = "\(name) cannot be written: \(systemMessage(number)). Free some space, or write elsewhere."
+      reason =
+        "\(name) cannot be written: \(systemMessage(number)). Free some space, or write elsewhere."
     default:
       reason = "\(name) cannot be written: \(systemMessage(number))."
     }
