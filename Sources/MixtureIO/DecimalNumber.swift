@@ -23,34 +23,17 @@ enum DecimalNumber {
   static func scan(_ start: UnsafePointer<UInt8>, value: inout Double) -> UnsafePointer<UInt8> {
     var p = start
     let isNegative = p.pointee == UInt8(ascii: "-")
-    if isNegative || p.pointee == UInt8(ascii: "+") { p += 1 }
+    let sign: UInt64 = isNegative ? 1 << 63 : 0
+    p += isNegative || p.pointee == UInt8(ascii: "+") ? 1 : 0
     let digits = p
     var significand: UInt64 = 0
-    var digit = p.pointee &- 48
-    while digit < 10 {
-      significand = significand &* 10 &+ UInt64(digit)
-      p += 1
-      digit = p.pointee &- 48
-    }
+    takeDigits(&p, into: &significand)
     var digitCount = p - digits
     var exponent = 0
     if p.pointee == UInt8(ascii: ".") {
       p += 1
       let fraction = p
-      var eight = UnsafeRawPointer(p).loadUnaligned(as: UInt64.self).littleEndian
-      while areDigits(eight) {
-        significand = significand &* 100_000_000 &+ number(eightDigits: eight)
-        p += 8
-        eight = UnsafeRawPointer(p).loadUnaligned(as: UInt64.self).littleEndian
-        // More than a scan could use: let the bytewise loop run over the rest, which stays within the text.
-        if p - fraction >= 24 { break }
-      }
-      digit = p.pointee &- 48
-      while digit < 10 {
-        significand = significand &* 10 &+ UInt64(digit)
-        p += 1
-        digit = p.pointee &- 48
-      }
+      takeDigits(&p, into: &significand)
       exponent = fraction - p
       digitCount += p - fraction
     }
@@ -80,12 +63,12 @@ enum DecimalNumber {
       } else {
         magnitude *= powersOfTen[exponent]
       }
-      value = isNegative ? -magnitude : magnitude
+      value = Double(bitPattern: magnitude.bitPattern | sign)
     } else if significand == 0 {
-      value = isNegative ? -0.0 : 0.0
+      value = Double(bitPattern: sign)
     } else if exponent >= -27, exponent <= 27 {
       let magnitude = product(significand, powerOfTen: exponent)
-      value = isNegative ? -magnitude : magnitude
+      value = Double(bitPattern: magnitude.bitPattern | sign)
     } else {
       value = slowValue(start, p)
     }
@@ -143,20 +126,36 @@ enum DecimalNumber {
     return Double(bitPattern: biased << 52 &+ (kept &- 1 << 52))
   }
 
-  /// Whether all eight bytes are digits.
+  /// Appends the digits from `p` on to a number, modulo 2⁶⁴, and moves behind them.
   @inline(__always)
-  private static func areDigits(_ bytes: UInt64) -> Bool {
-    ((bytes &+ 0x4646_4646_4646_4646) | (bytes &- 0x3030_3030_3030_3030)) & 0x8080_8080_8080_8080
-      == 0
+  private static func takeDigits(
+    _ p: inout UnsafePointer<UInt8>, into significand: inout UInt64
+  ) {
+    // Eight bytes at once and no branch on how many of them are digits, which no processor could foresee.
+    while true {
+      let bytes = UnsafeRawPointer(p).loadUnaligned(as: UInt64.self).littleEndian
+      let values = bytes &- 0x3030_3030_3030_3030
+      // The lowest marked byte is the first that is no digit; a borrow reaches only bytes above it.
+      let marks = (bytes &+ 0x4646_4646_4646_4646 | values) & 0x8080_8080_8080_8080
+      if marks == 0 {
+        significand = significand &* 100_000_000 &+ number(eightDigits: values)
+        p += 8
+        continue
+      }
+      let count = marks.trailingZeroBitCount >> 3
+      let digits = (values &<< UInt64(56 - 8 * count)) &<< 8
+      significand = significand &* wholePowersOfTen[count] &+ number(eightDigits: digits)
+      p += count
+      return
+    }
   }
 
-  /// The number that eight digits spell, the first in the lowest byte.
+  /// The number that the values of eight digits make, the first in the lowest byte.
   @inline(__always)
-  private static func number(eightDigits bytes: UInt64) -> UInt64 {
-    var value = bytes &- 0x3030_3030_3030_3030
-    value = value &* 10 &+ value >> 8
-    let low = (value & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
-    let high = (value >> 16 & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
+  private static func number(eightDigits digits: UInt64) -> UInt64 {
+    let pairs = digits &* 10 &+ digits >> 8
+    let low = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
+    let high = (pairs >> 16 & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
     return (low &+ high) >> 32
   }
 
@@ -182,6 +181,10 @@ enum DecimalNumber {
       decoding: UnsafeBufferPointer(start: start, count: end - start), as: UTF8.self)
     return Double(text) ?? .nan
   }
+
+  private static let wholePowersOfTen: [UInt64] = [
+    1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000,
+  ]
 
   private static let powersOfTen: [Double] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
