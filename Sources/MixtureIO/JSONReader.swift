@@ -74,8 +74,8 @@ struct JSONReader {
   func whole<Number: FixedWidthInteger>() throws(MixtureError) -> Number {
     guard case .number(let spelling) = value else { throw wrongKind("a whole number") }
     // Other programs may write 12 as 12.0 or 1.2e1.
-    let exact = Number(spelling)
-    guard let number = try exact ?? Number(exactly: self.number()) else {
+    if let number = Number(spelling) { return number }
+    guard let number = Number(exactly: try number()) else {
       throw fault("is \(spelling.prefix(40)); expected a whole number up to \(Number.max)")
     }
     return number

@@ -120,7 +120,7 @@ public enum NumPyArray {
       guard length <= bytes.count - start else { throw broken }
       dataOffset = start + length
       var literal = PythonLiteral(bytes[start..<dataOffset])
-      guard case .dictionary(let entries)? = literal.value(),
+      guard let entries = literal.dictionary(),
         let type = entries["descr"], let order = entries["fortran_order"],
         case .tuple(let shape)? = entries["shape"], case .truth(let isFortranOrder) = order
       else { throw broken }
@@ -151,7 +151,6 @@ private struct PythonLiteral {
     case truth(Bool)
     /// A tuple of counts.
     case tuple([Int])
-    case dictionary([String: Value])
     /// A list, whatever is in it.
     case list
   }
@@ -162,9 +161,23 @@ private struct PythonLiteral {
     rest = bytes
   }
 
-  /// Reads one value, and nothing of it again; nil if there is none.
-  mutating func value() -> Value? {
-    if take("{") { return dictionary() }
+  /// Reads a dictionary; nil if there is none.
+  mutating func dictionary() -> [String: Value]? {
+    guard take("{") else { return nil }
+    var entries: [String: Value] = [:]
+    while !take("}") {
+      guard take("'") || take("\""),
+        case .text(let key)? = text(until: rest.base[rest.startIndex - 1]), take(":"),
+        let value = value(), entries.count < 16
+      else { return nil }
+      entries[key] = value
+      guard take(",") else { return take("}") ? entries : nil }
+    }
+    return entries
+  }
+
+  /// Reads one value; nil if there is none. A dictionary within the dictionary is none, so nothing is nested.
+  private mutating func value() -> Value? {
     if take("(") { return tuple() }
     if take("'") { return text(until: UInt8(ascii: "'")) }
     if take("\"") { return text(until: UInt8(ascii: "\"")) }
@@ -186,19 +199,6 @@ private struct PythonLiteral {
     guard let end = rest.firstIndex(of: quote) else { return nil }
     defer { rest = rest[rest.index(after: end)...] }
     return .text(String(decoding: rest[..<end], as: UTF8.self))
-  }
-
-  private mutating func dictionary() -> Value? {
-    var entries: [String: Value] = [:]
-    while !take("}") {
-      guard take("'") || take("\""),
-        case .text(let key)? = text(until: rest.base[rest.startIndex - 1]), take(":"),
-        let value = value(), entries.count < 16
-      else { return nil }
-      entries[key] = value
-      guard take(",") else { return take("}") ? .dictionary(entries) : nil }
-    }
-    return .dictionary(entries)
   }
 
   private mutating func tuple() -> Value? {

@@ -72,9 +72,10 @@ struct Opening {
         return nil
       }
       let agrees = rows.allSatisfy { $0.cells.count == first.cells.count }
-      let numbers = rows.reduce(0) { $0 + $1.cells.count(where: \.isNumber) }
-      return (agrees ? 1 : 0, numbers)
+      return (agrees ? 1 : 0, numberCount)
     }
+
+    var numberCount: Int { rows.reduce(0) { $0 + $1.cells.count(where: \.isNumber) } }
   }
 
   /// Looks at the first lines of `content`.
@@ -88,6 +89,8 @@ struct Opening {
     for delimiter in [Delimiter.semicolon, .tab, .whitespace] {
       let probe = Probe(content, delimiter: delimiter)
       guard let merit = probe.merit else { continue }
+      // A name of two words above a single column does not make it two.
+      if delimiter == .whitespace, bestMerit == nil, merit <= (0, best.numberCount) { continue }
       // Of equals a tab says more than a semicolon, that more than a comma, and white space least.
       if bestMerit.map({ delimiter == .whitespace ? $0 < merit : $0 <= merit }) ?? true {
         best = probe

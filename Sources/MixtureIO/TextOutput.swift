@@ -56,7 +56,8 @@ public final class TextOutput {
       // Renaming over a file needs no right to write to it, but whoever protected it meant it.
       if access(target, W_OK) != 0 { throw Self.unwritable(path, errno) }
     } else {
-      if path.isEmpty || path.hasSuffix("/") { throw Self.unwritable(path, EISDIR) }
+      if path.isEmpty { throw Self.unwritable(path, ENOENT) }
+      if path.hasSuffix("/") { throw Self.unwritable(path, EISDIR) }
       status.st_mode = 0
     }
     let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? ""
