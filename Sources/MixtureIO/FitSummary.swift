@@ -1,0 +1,161 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+public import Mixtures
+
+/// How a fit went, as a model file keeps it: all of ``MixtureFit`` but the model and the trace.
+public struct FitSummary: Sendable, Codable {
+  /// The number of observations, n.
+  public let observationCount: Int
+  /// The total log-likelihood of the model in the same file.
+  public let logLikelihood: Double
+  /// The number of free parameters.
+  public let parameterCount: Int
+  /// −2 ℓ + p ln n; smaller is better.
+  public let bic: Double
+  /// −2 ℓ + 2 p; smaller is better.
+  public let aic: Double
+  /// BIC + 2 × entropy; smaller is better.
+  public let icl: Double
+  /// The number of iterations.
+  public let iterationCount: Int
+  /// Whether the stopping rule was met.
+  public let isConverged: Bool
+  /// Why the iteration stopped.
+  public let stoppingReason: StoppingReason
+  /// The seed of all random choices.
+  public let seed: UInt64
+  /// Which restart this was, from 0.
+  public let restart: Int
+  /// What was done to keep components alive, in order.
+  public let rescued: [RescueEvent]
+  /// The log-likelihood per observation.
+  public let meanLogLikelihood: Double
+  /// The entropy of the responsibilities.
+  public let entropy: Double
+  /// Whether all weights were held at 1 / K.
+  public let equalWeights: Bool
+  /// The log-likelihood that each restart ended with; NaN for one that the file has as null.
+  public let restartLogLikelihoods: [Double]
+
+  /// The keys in a model file, in its order.
+  enum CodingKeys: String, CodingKey {
+    case observationCount = "observations"
+    case logLikelihood
+    case parameterCount = "parameters"
+    case bic, aic, icl
+    case iterationCount = "iterations"
+    case isConverged = "converged"
+    case stoppingReason, seed, restart, rescued
+    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods
+  }
+
+  /// The summary of a fit.
+  public init(_ fit: MixtureFit, equalWeights: Bool = false) {
+    observationCount = fit.observationCount
+    logLikelihood = fit.logLikelihood
+    parameterCount = fit.parameterCount
+    bic = fit.bic
+    aic = fit.aic
+    icl = fit.icl
+    iterationCount = fit.iterationCount
+    isConverged = fit.isConverged
+    stoppingReason = fit.stoppingReason
+    seed = fit.seed
+    restart = fit.restart
+    rescued = fit.rescued
+    meanLogLikelihood = fit.meanLogLikelihood
+    entropy = fit.entropy
+    self.equalWeights = equalWeights
+    restartLogLikelihoods = fit.restartLogLikelihoods
+  }
+
+  var json: JSONValue {
+    func member(_ key: CodingKeys, _ value: JSONValue) -> JSONValue.Member {
+      JSONValue.Member(key: key.rawValue, value: value)
+    }
+    return .object([
+      member(.observationCount, .number(observationCount)),
+      member(.logLikelihood, .number(logLikelihood)),
+      member(.parameterCount, .number(parameterCount)),
+      member(.bic, .number(bic)),
+      member(.aic, .number(aic)),
+      member(.icl, .number(icl)),
+      member(.iterationCount, .number(iterationCount)),
+      member(.isConverged, .truth(isConverged)),
+      member(.stoppingReason, .text(stoppingReason.rawValue)),
+      member(.seed, .number(seed)),
+      member(.restart, .number(restart)),
+      member(.rescued, .array(rescued.map(\.json))),
+      member(.meanLogLikelihood, .number(meanLogLikelihood)),
+      member(.entropy, .number(entropy)),
+      member(.equalWeights, .truth(equalWeights)),
+      member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
+    ])
+  }
+
+  /// The keys that version 1 demands are demanded; those that were added to it have defaults.
+  init(_ reader: JSONReader) throws(MixtureError) {
+    func at(_ key: CodingKeys) throws(MixtureError) -> JSONReader {
+      try reader.member(key.rawValue)
+    }
+    observationCount = try at(.observationCount).count()
+    logLikelihood = try at(.logLikelihood).number(orNull: .nan)
+    parameterCount = try at(.parameterCount).count()
+    bic = try at(.bic).number(orNull: .nan)
+    aic = try at(.aic).number(orNull: .nan)
+    icl = try at(.icl).number(orNull: .nan)
+    iterationCount = try at(.iterationCount).count()
+    isConverged = try at(.isConverged).truth()
+    stoppingReason = try at(.stoppingReason).choice()
+    seed = try at(.seed).whole()
+    restart = try at(.restart).count()
+    rescued = try at(.rescued).rescueEvents()
+    meanLogLikelihood =
+      try reader.optionalMember(CodingKeys.meanLogLikelihood.rawValue)?.number(orNull: .nan)
+      ?? logLikelihood / Double(max(observationCount, 1))
+    entropy =
+      try reader.optionalMember(CodingKeys.entropy.rawValue)?.number(orNull: .nan)
+      ?? (icl - bic) / 2
+    equalWeights = try reader.optionalMember(CodingKeys.equalWeights.rawValue)?.truth() ?? false
+    let ends = try reader.optionalMember(CodingKeys.restartLogLikelihoods.rawValue)?.elements()
+    var likelihoods: [Double] = []
+    for end in ends ?? [] { likelihoods.append(try end.number(orNull: .nan)) }
+    restartLogLikelihoods = likelihoods
+  }
+}
+
+extension RescueEvent {
+  fileprivate var json: JSONValue {
+    .object([
+      JSONValue.Member(key: "action", value: .text(action.rawValue)),
+      JSONValue.Member(key: "component", value: .number(component)),
+      JSONValue.Member(key: "iteration", value: .number(iteration)),
+      JSONValue.Member(key: "detail", value: .text(detail)),
+    ])
+  }
+}
+
+extension JSONReader {
+  fileprivate func rescueEvents() throws(MixtureError) -> [RescueEvent] {
+    var checked: [JSONValue] = []
+    for event in try elements() {
+      let action: RescueEvent.Action = try event.member("action").choice()
+      checked.append(
+        .object([
+          JSONValue.Member(key: "action", value: .text(action.rawValue)),
+          JSONValue.Member(key: "component", value: .number(try event.member("component").count())),
+          JSONValue.Member(key: "iteration", value: .number(try event.member("iteration").count())),
+          JSONValue.Member(
+            key: "detail", value: .text(try event.optionalMember("detail")?.text() ?? "")),
+        ]))
+    }
+    // Only its Codable form can be made outside the engine.
+    let text = JSONValue.array(checked).formatted()
+    do {
+      return try JSONDecoder().decode([RescueEvent].self, from: Data(text.utf8))
+    } catch {
+      throw fault("is not a list of rescue events")
+    }
+  }
+}

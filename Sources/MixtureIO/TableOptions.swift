@@ -1,0 +1,110 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+public import Mixtures
+
+/// Which columns of a table are features.
+///
+/// A column is named by its name in the header, or by its number, counted from 1; a name that looks like a number is
+/// taken as a name if the header has it.
+public struct TableOptions: Sendable, Equatable {
+  /// The columns to take, in this order; nil takes all that hold numbers, in the order of the table.
+  public var columns: [String]?
+  /// The columns to leave out.
+  public var excluded: [String]
+  /// A column whose cells are read as text and returned apart; it is no feature.
+  public var labelColumn: String?
+
+  /// Options; the default takes all columns that hold numbers.
+  public init(
+    columns: [String]? = nil, excluded: [String] = [], labelColumn: String? = nil
+  ) {
+    self.columns = columns
+    self.excluded = excluded
+    self.labelColumn = labelColumn
+  }
+}
+
+/// A table as it was read: the rows, and what is known of the columns.
+public struct Table: Sendable {
+  /// The rows, n × d: in memory for text, in the mapped file for NumPy arrays.
+  public let source: any ObservationSource
+  /// The d names of the features: from the header, or x1, x2, … by the column's place in the file.
+  public let featureNames: [String]
+  /// The n cells of the label column, if one was asked for.
+  public let labels: [String]?
+  /// What the user should know, one sentence each: which columns were left out, for example.
+  public let notices: [String]
+
+  /// A copy of all rows in memory.
+  ///
+  /// - Throws: ``MixtureError/Code/unreadableFile`` if the rows cannot be had.
+  public func matrix() throws(MixtureError) -> Matrix {
+    let n = source.observationCount
+    let d = source.featureCount
+    var elements: [Double] = []
+    elements.reserveCapacity(n * d)
+    try source.withRows(0..<n) { rows in
+      for i in 0..<n { for j in 0..<d { elements.append(rows[i, j]) } }
+    }
+    return try Matrix(rowCount: n, columnCount: d, elements: elements)
+  }
+}
+
+/// Which of a table's columns are features, found from ``TableOptions``.
+struct ColumnSelection: Equatable {
+  /// The columns to take, counted from 0, in the order of the features.
+  var features: [Int]
+  /// Whether the user named them one by one.
+  let isExplicit: Bool
+  /// The column to be read as text.
+  let label: Int?
+
+  /// Finds the columns that the options name.
+  ///
+  /// - Parameters:
+  ///   - names: The names of all columns.
+  ///   - file: The file as messages name it.
+  /// - Throws: ``MixtureError/Code/invalidSetting`` for a column that is not there, or taken twice, or if none is left.
+  init(
+    _ options: TableOptions, names: [String], file: String
+  ) throws(MixtureError) {
+    func find(_ text: String) throws(MixtureError) -> Int {
+      let matching = names.indices.filter { names[$0] == text }
+      if matching.count > 1 {
+        let numbers = matching.map { String($0 + 1) }.joined(separator: ", ")
+        throw MixtureError(
+          .invalidSetting,
+          "\(file) has \(matching.count) columns named \(text) (\(numbers)); give the number instead."
+        )
+      }
+      if let index = matching.first { return index }
+      if let number = Int(text), names.indices.contains(number - 1) { return number - 1 }
+      let listed = names.prefix(40).joined(separator: ", ")
+      let more = names.count > 40 ? " and \(names.count - 40) more" : ""
+      throw MixtureError(
+        .invalidSetting,
+        "\(file) has no column \"\(text)\". Its \(names.count) columns are: \(listed)\(more); "
+          + "give one of these names, or a number from 1 to \(names.count).")
+    }
+    label = try options.labelColumn.map { (text) throws(MixtureError) in try find(text) }
+    isExplicit = options.columns != nil
+    var excluded: Set<Int> = []
+    for text in options.excluded { excluded.insert(try find(text)) }
+    if let label { excluded.insert(label) }
+    var chosen: [Int] = []
+    for text in options.columns ?? [] {
+      let column = try find(text)
+      if chosen.contains(column) {
+        throw MixtureError(
+          .invalidSetting, "column \(names[column]) of \(file) is chosen twice; name it once.")
+      }
+      chosen.append(column)
+    }
+    features = (isExplicit ? chosen : Array(names.indices)).filter { !excluded.contains($0) }
+    guard !features.isEmpty else {
+      throw MixtureError(
+        .invalidSetting,
+        "no column of \(file) is left as a feature. Choose at least one, or exclude fewer.")
+    }
+  }
+}
