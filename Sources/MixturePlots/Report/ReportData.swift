@@ -204,6 +204,7 @@ struct ReportData {
       ("models", packed(all, shown, ranges)),
       ("encoding", isFine ? "\"f32\"" : "\"u16\""),
       ("points", base64(points)),
+      ("fitted", report.fit == nil && frames.count == 1 ? "false" : "true"),
       ("plays", report.playsOnOpening ? "true" : "false"),
     ]
     let trace = tracePoints(report, frames)

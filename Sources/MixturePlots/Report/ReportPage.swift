@@ -63,26 +63,36 @@ struct ReportPage {
   }
 
   /// The structure's letters in words.
-  static func words(for structure: CovarianceStructure) -> String {
+  static func words(
+    for structure: CovarianceStructure, featureCount: Int, componentCount: Int
+  ) -> String {
     let letters = Array(structure.rawValue)
     guard letters.count == 3 else { return "\(structure.rawValue) covariances" }
-    func kind(_ letter: Character) -> String { letter == "E" ? "equal" : "variable" }
-    let volume = "\(kind(letters[0])) volume"
-    let words: String
-    if letters[1] == "I" {
-      words = "spherical, \(volume)"
-    } else if letters[2] == "I" {
-      words = "axis-parallel, \(volume), \(kind(letters[1])) shape"
-    } else {
-      words = "ellipsoidal, \(volume), \(kind(letters[1])) shape, \(kind(letters[2])) orientation"
+    let form = letters[1] == "I" ? "spherical" : letters[2] == "I" ? "axis-parallel" : "full"
+    if componentCount == 1 {
+      return featureCount == 1 ? "its variance" : "a \(form) covariance (\(structure.rawValue))"
     }
-    return "\(structure.rawValue) covariances (\(words))"
+    let noun = featureCount == 1 ? "variances" : "\(form) covariances"
+    let properties = zip(letters, ["volume", "shape", "orientation"]).filter { $0.0 != "I" }
+      .prefix(featureCount == 1 ? 1 : 3)
+    let relation: String
+    if properties.allSatisfy({ $0.0 == "V" }) {
+      relation = "that differ between components"
+    } else if properties.allSatisfy({ $0.0 == "E" }) {
+      relation = "shared by all components"
+    } else {
+      let list = properties.map { ($0.0 == "E" ? "equal " : "variable ") + $0.1 }
+      relation = "of " + list.dropLast().joined(separator: ", ") + " and " + (list.last ?? "")
+    }
+    return "\(noun) \(relation) (\(structure.rawValue))"
   }
 
   private var summary: String {
     var text =
       "A mixture of \(plural(model.componentCount, "Gaussian component")) with "
-      + "\(Self.words(for: model.structure)), "
+      + Self.words(
+        for: model.structure, featureCount: model.featureCount,
+        componentCount: model.componentCount) + ", "
       + "\(report.fit == nil ? "shown over" : "fitted to") "
       + "\(plural(report.observations.observationCount, "observation")) of "
       + "\(plural(model.featureCount, "feature"))."
@@ -231,11 +241,12 @@ struct ReportPage {
     }
     return """
       <div class="bar player" role="group" aria-label="Iterations">
-      <button id="play" type="button">▶ Play</button>
-      <button id="first" type="button" aria-label="First iteration">⏮&#xFE0E;</button>
-      <button id="back" type="button" aria-label="One step back">◀&#xFE0E;</button>
-      <button id="forward" type="button" aria-label="One step forward">▶&#xFE0E;</button>
-      <button id="last" type="button" aria-label="Last iteration">⏭&#xFE0E;</button>
+      <button id="play" type="button" data-playing="false">\(icon("start", "M3 1.5v13l11-6.5z"))\
+      \(icon("pause", "M3 2h3.6v12H3zM9.4 2H13v12H9.4z"))<span id="play-word">Play</span></button>
+      <button id="first" type="button" aria-label="First iteration">\(icon("", "M2 2h2.4v12H2zM14 2v12L5.4 8z"))</button>
+      <button id="back" type="button" aria-label="One step back">\(icon("", "M12 2v12L3 8z"))</button>
+      <button id="forward" type="button" aria-label="One step forward">\(icon("", "M4 2v12l9-6z"))</button>
+      <button id="last" type="button" aria-label="Last iteration">\(icon("", "M11.6 2H14v12h-2.4zM2 2v12l8.6-6z"))</button>
       <input type="range" id="slider" min="0" max="\(data.frames.count - 1)" value="\(data.frames.count - 1)" \
       step="1" aria-label="Iteration">
       <output id="now" class="now" for="slider"></output>
@@ -243,6 +254,10 @@ struct ReportPage {
       <p class="note keys"><kbd>space</kbd> plays and pauses, <kbd>←</kbd> and <kbd>→</kbd> step, \
       <kbd>Home</kbd> and <kbd>End</kbd> go to the first and last iteration.</p>
       """
+  }
+
+  private func icon(_ name: String, _ path: String) -> String {
+    "<svg class=\"\(name)\" viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path d=\"\(path)\"/></svg>"
   }
 
   /// What the page carries of what there is.
@@ -326,9 +341,10 @@ struct ReportPage {
     let heads = data.shownNames.map { "<th scope=\"col\">\($0.markupEscaped)</th>" }.joined()
     let lines = order.map { k -> String in
       let matrix = model.covariances[k]
-      let cells = data.shown.map { f in
-        "<td>\(NumberText.short(model.means[k, f])) "
-          + "<span class=\"spread\">± \(NumberText.short(matrix[f, f].squareRoot(), digits: 3))</span></td>"
+      let cells = data.shown.map { f -> String in
+        let deviation = matrix[f, f].squareRoot()
+        return "<td>\(NumberText.resolved(model.means[k, f], spread: deviation)) "
+          + "<span class=\"spread\">± \(NumberText.short(deviation, digits: 3))</span></td>"
       }
       return
         "<tr><td>\(chip(k))\(k + 1)</td><td>\(NumberText.fixed(model.weights[k], decimals: 4))</td>"
@@ -389,7 +405,9 @@ struct ReportPage {
 
   private var doubt: String {
     let rows = data.doubtful.map { item -> String in
-      let values = item.values.map { "<td>\(NumberText.short($0))</td>" }.joined()
+      let values = zip(item.values, data.axes).map {
+        "<td>\(NumberText.resolved($0.0, spread: ($0.1.upper - $0.1.lower) / 10))</td>"
+      }.joined()
       let shares = item.shares.map {
         "\(chip($0.component))\($0.component + 1): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"
       }.joined(separator: "&emsp;")
@@ -431,26 +449,36 @@ struct ReportPage {
       if x.isNaN != y.isNaN { return y.isNaN }
       return x != y && !x.isNaN ? x < y : a.offset < b.offset
     }.map(\.element)
-    let lines = sorted.prefix(40).map { c in
-      "<tr\(c.isChosen ? " class=\"chosen\"" : "")><td>\(c.componentCount)</td>"
-        + "<td class=\"words\">\(c.structure.markupEscaped)</td>"
-        + [c.bic, c.aic, c.icl, c.logLikelihood].map { "<td>\(NumberText.grouped($0))</td>" }
-        .joined()
-        + "</tr>\n"
+    func table(_ part: some Sequence<MixtureReport.Candidate>, _ label: String) -> String {
+      let lines = part.map { c in
+        "<tr\(c.isChosen ? " class=\"chosen\"" : "")><td>\(c.componentCount)</td>"
+          + "<td class=\"words\">\(c.structure.markupEscaped)</td>"
+          + [c.bic, c.aic, c.icl, c.logLikelihood].map { "<td>\(NumberText.grouped($0))</td>" }
+          .joined() + "</tr>\n"
+      }
+      return """
+        <div class="scroll" tabindex="0" role="region" aria-label="\(label)"><table>
+        <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th><th scope="col">BIC</th>\
+        <th scope="col">AIC</th><th scope="col">ICL</th><th scope="col">log-likelihood</th></tr></thead>
+        <tbody>
+        \(lines.joined())</tbody></table></div>
+        """
     }
+    let rest = sorted.dropFirst(10)
+    let others =
+      rest.isEmpty
+      ? ""
+      : "<details><summary>The other \(rest.count)</summary>\(table(rest, "The other candidates"))</details>"
     return """
       <section><h2>The choice among \(plural(report.candidates.count, "candidate"))</h2>
       <div class="bar"><label for="criterion-name">criterion <select id="criterion-name">\(options)</select></label></div>
       <figure><canvas id="criterion" role="img" aria-label="The criterion over the number of components" \
       aria-describedby="criterion-text"></canvas></figure>
       <p class="note" id="criterion-text"></p>
-      <div class="scroll" tabindex="0" role="region" aria-label="Table of candidates"><table>
-      <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th><th scope="col">BIC</th>\
-      <th scope="col">AIC</th><th scope="col">ICL</th><th scope="col">log-likelihood</th></tr></thead>
-      <tbody>
-      \(lines.joined())</tbody></table></div>
-      <p class="note">Smaller is better for all three criteria; best by \(report.criterion.rawValue.uppercased()) first\
-      \(sorted.count > 40 ? ", the best 40 listed" : "").</p>
+      \(table(sorted.prefix(10), "The best candidates"))
+      <p class="note">Smaller is better for all three criteria. Listed by \(report.criterion.rawValue.uppercased()), \
+      best first; the highlighted one was kept.</p>
+      \(others)
       </section>
 
       """

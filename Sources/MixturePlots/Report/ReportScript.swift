@@ -210,7 +210,7 @@ let reportScript = #"""
     const grouped = value => minus(value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
     const whole = value => value.toLocaleString('en-US');
     const percent = value => value > 0.9995 ? '100 %' : (100 * value).toFixed(1) + ' %';
-    const short = value => minus(String(+value.toPrecision(4)));
+    const resolved = (value, spread) => minus(value.toFixed(Math.min(20, Math.max(0, 3 - Math.floor(Math.log10(spread))))));
     function ticks(lower, upper, count) {
       const span = upper - lower;
       if (!(span > 0)) return { values: [], labels: [] };
@@ -634,26 +634,29 @@ let reportScript = #"""
       });
     }
     function drawDoubt() {
-      const canvas = byId('doubt'), view = surface(canvas, 230), { pen, width } = view, bins = 20, counts = new Float64Array(bins);
+      const canvas = byId('doubt'), view = surface(canvas, 230), { pen, width } = view, bins = 20;
+      // No row's largest responsibility is below 1/K.
+      const from = Math.min(0.5, Math.floor(10 / Math.max(2, frames[state.frame].K)) / 10), span = 1 - from;
+      const counts = new Float64Array(bins);
       let sure = 0, unsure = 0;
       for (let i = 0; i < rowCount; i++) {
         const t = fitLayer.top[i];
-        counts[Math.min(bins - 1, Math.floor(t * bins))]++;
+        counts[Math.max(0, Math.min(bins - 1, Math.floor((t - from) / span * bins)))]++;
         if (t > 0.9) sure++;
         if (t < 0.6) unsure++;
       }
-      const high = Math.max(...counts) / rowCount, area = panel(50, 10, width - 64, 168, [0, 1], [0, Math.sqrt(high) * 1.05]);
+      const high = Math.max(...counts) / rowCount, area = panel(50, 10, width - 64, 168, [from, 1], [0, Math.sqrt(high) * 1.05]);
       clipTo(pen, area, () => counts.forEach((c, i) => {
         const y = area.y(Math.sqrt(c / rowCount));
-        pen.fillStyle = (i + 0.5) / bins < 0.6 ? ink.hot : ink.bar;
-        if (c) pen.fillRect(area.x(i / bins) + 1, Math.min(y, area.top + area.height - 1.5), area.width / bins - 2, area.top + area.height);
+        pen.fillStyle = from + (i + 0.5) / bins * span < 0.6 ? ink.hot : ink.bar;
+        if (c) pen.fillRect(area.x(from + i / bins * span) + 1, Math.min(y, area.top + area.height - 1.5), area.width / bins - 2, area.top + area.height);
       }));
       const marks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1].filter(v => v <= high * 1.1);
       axes(pen, area, { xName: 'largest responsibility', yLabels: { values: marks.map(Math.sqrt), labels: marks.map(v => Math.round(100 * v) + ' %') } });
       byId('doubt-text').textContent = percent(sure / rowCount) + ' of the rows drawn belong to one component with probability above 0.9; '
         + percent(unsure / rowCount) + ' to none with probability above 0.6. Heights are on a square-root scale.';
     }
-    function drawCriterion() {
+  function drawCriterion() {
       const canvas = byId('criterion');
       if (!canvas) return;
       const name = state.criterion, list = page.candidates.filter(c => c[name] !== null);
@@ -692,14 +695,15 @@ let reportScript = #"""
       }
       drawTrace(); drawWeights(); drawMarginals(); drawDoubt();
       const slider = byId('slider');
-      const text = 'Iteration ' + whole(frame.iteration)
+      const text = !page.fitted ? '' : 'Iteration ' + whole(frame.iteration)
         + (frame.logLikelihood === null ? '' : ' · log-likelihood ' + grouped(frame.logLikelihood));
       byId('now').textContent = text;
-      byId('fitted').setAttribute('aria-label', 'The data and ' + frame.K + ' components. ' + text);
+      byId('fitted').setAttribute('aria-label', 'The data and ' + frame.K + (frame.K === 1 ? ' component. ' : ' components. ') + text);
       if (slider) {
         slider.value = String(state.frame);
         slider.setAttribute('aria-valuetext', text);
-        byId('play').textContent = state.playing ? '❚❚ Pause' : '▶ Play';
+        byId('play').dataset.playing = String(state.playing);
+      byId('play-word').textContent = state.playing ? 'Pause' : 'Play';
       }
     }
     function seek(index) {
@@ -745,7 +749,7 @@ let reportScript = #"""
       }
       if (nearest < 0) return hideTip();
       const lines = ['row ' + whole(rowNumber(nearest)),
-        ...[fx, fy].map(f => page.features[f] + ' ' + short(inUnits(columns[f][nearest], f))),
+        ...[fx, fy].map(f => page.features[f] + ' ' + resolved(inUnits(columns[f][nearest], f), page.scales[f])),
         ...shares(layer, nearest).map(([k, r]) => (canvas.id === 'truth' ? 'true component ' : 'component ') + (k + 1) + ': ' + percent(r))];
       tip.replaceChildren(...lines.map((line, i) => {
         const item = document.createElement('div');
@@ -838,6 +842,7 @@ let reportScript = #"""
     applyScheme(scheme);
     if (byId('criterion-name')) state.criterion = byId('criterion-name').value;
     drawCriterion();
+    setView('pair');
     render();
     if (page.plays && !calm && frames.length > 1) { state.frame = 0; play(true); }
   })();

@@ -30,6 +30,7 @@ let reportStyle = #"""
   section { background: var(--ground); border: 1px solid var(--rule); border-radius: 10px; padding: 20px 22px; margin-bottom: 18px; }
   .notices { list-style: none; margin: 0 0 18px; padding: 12px 16px; background: var(--notice); border-left: 4px solid var(--notice-edge); border-radius: 4px; }
   .notices li + li { margin-top: 6px; }
+  .note + .scroll { margin-top: 16px; }
   .note { color: var(--soft); font-size: 14px; margin: 10px 0 0; }
   .bar { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center; margin-bottom: 12px; }
   .player { margin: 12px 0 0; }
@@ -40,8 +41,11 @@ let reportStyle = #"""
   button:hover, select:hover { border-color: var(--accent); }
   button[aria-pressed=true] { background: var(--press); border-color: var(--accent); }
   #play { min-width: 104px; font-weight: 600; }
-  .player button { min-width: 44px; }
-  label { display: inline-flex; gap: 7px; align-items: center; font-size: 14px; min-height: 40px; cursor: pointer; }
+  .player button { min-width: 44px; padding: 0 8px; display: inline-flex; gap: 8px; align-items: center; justify-content: center; }
+  .player svg { width: 16px; height: 16px; fill: currentColor; flex: none; }
+  #play .pause, #play[data-playing=true] .start { display: none; }
+  #play[data-playing=true] .pause { display: inline; }
+  label { white-space: nowrap; display: inline-flex; gap: 7px; align-items: center; font-size: 14px; min-height: 40px; cursor: pointer; }
   label select { min-width: 0; }
   input[type=checkbox] { width: 18px; height: 18px; accent-color: var(--accent); margin: 0; }
   input[type=range] { flex: 1 1 180px; min-width: 120px; height: 40px; accent-color: var(--accent); margin: 0; }
@@ -52,7 +56,7 @@ let reportStyle = #"""
   canvas { display: block; touch-action: pan-y; }
   #trace, #weights { cursor: crosshair; touch-action: none; }
   .two { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px 24px; }
-  .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 14px 20px; }
+  .many { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); gap: 14px 20px; }
   .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
   table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
   th, td { text-align: right; padding: 7px 12px; border-bottom: 1px solid var(--rule); white-space: nowrap; vertical-align: top; }
@@ -91,6 +95,8 @@ let reportStyle = #"""
     .now { min-width: 0; text-align: left; flex: 1 1 100%; order: -1; }
     input[type=range] { flex-basis: 100%; height: 44px; }
     .keys { display: none; }
+    dl { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+    th, td { padding: 7px 9px; }
     .bar { gap: 6px 12px; }
     #play { flex: 1 1 100px; }
     label.wide { flex: 1 1 100%; }
