@@ -6,11 +6,12 @@ let documentation: [Package.Dependency] =
   Context.environment["MIXTURES_DOCUMENTATION"] == nil
   ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 
-let swiftSettings: [SwiftSetting] = [
+let commonSettings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
+// Not for the command: it conforms the library's types to ArgumentParser's protocols, which needs public imports.
+let swiftSettings = commonSettings + [.enableUpcomingFeature("InternalImportsByDefault")]
 
 let package = Package(
   name: "swift-mixtures",
@@ -53,7 +54,7 @@ let package = Package(
         "Mixtures", "MixtureIO", "MixtureLesson", "MixturePlots",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings),
+      swiftSettings: commonSettings),
 
     // MARK: Tests
     .testTarget(

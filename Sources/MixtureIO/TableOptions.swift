@@ -9,6 +9,9 @@ public import Mixtures
 public struct TableOptions: Sendable, Equatable {
   /// The columns to take, in this order; nil takes all that hold numbers, in the order of the table.
   public var columns: [String]?
+  /// Names to take, in this order, if `columns` is nil and the table has all of them; else they have no effect. A model's
+  /// features find their columns in this way, wherever they stand.
+  public var preferredColumns: [String]?
   /// The columns to leave out.
   public var excluded: [String]
   /// A column whose cells are read as text and returned apart; it is no feature.
@@ -87,12 +90,18 @@ struct ColumnSelection: Equatable {
           + "give one of these names, or a number from 1 to \(names.count).")
     }
     label = try options.labelColumn.map { (text) throws(MixtureError) in try find(text) }
-    isExplicit = options.columns != nil
     var excluded: Set<Int> = []
     for text in options.excluded { excluded.insert(try find(text)) }
     if let label { excluded.insert(label) }
     var chosen: [Int] = []
-    for text in options.columns ?? [] {
+    var wanted = options.columns
+    if let preferred = options.preferredColumns, wanted == nil,
+      preferred.allSatisfy({ name in names.count { $0 == name } == 1 })
+    {
+      wanted = preferred
+    }
+    isExplicit = wanted != nil
+    for text in wanted ?? [] {
       let column = try find(text)
       if chosen.contains(column) {
         throw MixtureError(

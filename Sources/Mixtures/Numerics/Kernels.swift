@@ -200,3 +200,15 @@ final class Workspace {
     }
   }
 }
+
+/// The variants of the arithmetic that this processor runs, for reports on how a result was made.
+public enum KernelVariants {
+  /// The names of all variants that run here, best first: of `avx512`, `avx2`, `neon` and `portable`.
+  ///
+  /// All but `portable` on x86-64 have a fused multiply-add, and give the same bits.
+  public static var available: [String] { Kernels.all.map(\.name) }
+
+  /// The variant in use: the best, unless the environment variable `MIXTURES_KERNELS` names another one that runs
+  /// here.
+  public static var active: String { Kernels.active.name }
+}

@@ -1,0 +1,289 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import MixturePlots
+import Mixtures
+
+/// `gmm fit`
+struct Fit: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fit a Gaussian mixture to a table.",
+    discussion: """
+      With a range of components, or several structures, all combinations are fitted and the one with the least \
+      criterion is kept. Without -k, 1...9 components are tried.
+      """)
+
+  @OptionGroup var input: DataArguments
+
+  @Option(
+    name: [.customShort("k"), .customLong("components")],
+    help: ArgumentHelp("Number of components, or a range to choose from.", valueName: "K|A...B"))
+  var components: ComponentCounts?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Covariance structures, separated by commas: full (VVV), tied (EEE), diagonal (VVI), spherical (VII), EEI, EII. \
+      (default: full)
+      """, valueName: "NAME[,NAME]"))
+  var covariance: StructureList?
+
+  @Flag(help: "Fix all weights at 1/K.")
+  var equalWeights = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to start: kmeans, rows, random, labels=COLUMN or model=FILE. (default: kmeans)",
+      valueName: "HOW"))
+  var start: StartOption?
+
+  @Option(help: ArgumentHelp("Start R times and keep the best end.", valueName: "R"))
+  var restarts = 1
+
+  @Option(help: ArgumentHelp("Limit of iterations.", valueName: "N"))
+  var iterations = 1000
+
+  @Option(
+    help: ArgumentHelp(
+      "Stop when less is left to gain, in nats per observation; 0: exactly N iterations.",
+      valueName: "T"))
+  var tolerance = 1e-6
+
+  @Option(
+    help: ArgumentHelp(
+      "Covariance floor, as a fraction of the data's variance; 0: none.", valueName: "F"))
+  var floor = 1e-6
+
+  @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
+  var rescue: RescuePolicy = .reseed
+
+  @Option(help: "How a range is ranked: bic, aic or icl.")
+  var criterion: InformationCriterion = .bic
+
+  @Flag(help: "Exit with status 1 if the fit did not converge.")
+  var requireConvergence = false
+
+  @Option(
+    name: [.customShort("o"), .customLong("model")],
+    help: ArgumentHelp("Write the model.", valueName: "FILE.json"))
+  var modelFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a page that shows the fit and plays its iterations.", valueName: "FILE.html"))
+  var report: String?
+
+  @Option(help: ArgumentHelp("Write a picture of the data and the fit.", valueName: "FILE.svg"))
+  var plot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write iteration, log-likelihood, seconds and weights.", valueName: "FILE.csv"))
+  var trace: String?
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let problem = try readProblem()
+    let recorder = FrameRecorder()
+    let progress = ProgressLine(quiet: common.quiet)
+    let search = ModelSelection(
+      componentCounts: problem.componentCounts, covariances: problem.structures,
+      criterion: criterion, estimation: problem.settings)
+    let ranking = try search.run(problem.table.source) { candidate, iteration in
+      progress.show(progressText(iteration, of: search, candidate: candidate))
+      if report != nil { recorder.record(iteration, candidate: candidate) }
+      return .proceed
+    }
+    progress.clear()
+
+    let fit = ranking.best
+    for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
+    if !fit.isConverged, tolerance > 0, iterations > 0 {
+      common.notice(
+        "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
+          + "a larger --iterations would go on.")
+    }
+    let document = try ModelDocument(
+      fit, featureNames: problem.table.featureNames, equalWeights: equalWeights)
+    try writeFiles(
+      problem, ranking, document, frames: recorder.frames(candidate: ranking.bestIndex, of: fit))
+    try printResult(problem, ranking, document)
+    if requireConvergence, !fit.isConverged { throw GMM.NotConverged() }
+  }
+
+  // MARK: Input
+
+  /// What the command line and the files amount to.
+  private struct Problem {
+    let table: Table
+    let settings: ExpectationMaximization
+    let componentCounts: [Int]
+    let structures: [CovarianceStructure]
+  }
+
+  private func readProblem() throws(MixtureError) -> Problem {
+    var startingModel: ModelDocument?
+    var labelColumn: String?
+    switch start {
+    case .model(let path): startingModel = try ModelDocument(path: path)
+    case .labels(let column): labelColumn = column
+    default: break
+    }
+    var options = input.columns.tableOptions(labelColumn: labelColumn)
+    if options.columns == nil { options.preferredColumns = startingModel?.featureNames }
+    let table = try readTable(paths: input.data, options: options)
+    for text in table.notices { common.notice(text) }
+
+    var settings = ExpectationMaximization(
+      componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
+      stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
+      covarianceFloor: floor, rescuePolicy: rescue, seed: common.seed, threadCount: common.threads)
+    var counts = components?.counts
+    var structures = covariance?.structures ?? [.full]
+    switch start {
+    case nil, .kMeans: settings.initialization = .kMeans
+    case .rows: settings.initialization = .randomRows
+    case .random: settings.initialization = .randomResponsibilities
+    case .labels(let column):
+      let (labels, count) = try numbered(table.labels ?? [], column: column)
+      try requireCount(count, counts, "column \(column) has \(count) different labels")
+      settings.initialization = .labels(labels)
+      counts = [count]
+    case .model(let path):
+      guard let model = startingModel?.mixture else { break }
+      let count = model.componentCount
+      try requireCount(count, counts, "\(path) has \(Terminal.count(count, "component"))")
+      settings.initialization = .model(model)
+      counts = [count]
+      if covariance == nil { structures = [model.structure] }
+    }
+    return Problem(
+      table: table, settings: settings, componentCounts: counts ?? Array(1...9),
+      structures: structures)
+  }
+
+  /// Numbers for labels, in order of first appearance.
+  private func numbered(
+    _ labels: [String], column: String
+  ) throws(MixtureError) -> (labels: [Int], count: Int) {
+    var numbers: [String: Int] = [:]
+    var result: [Int] = []
+    for (row, label) in labels.enumerated() {
+      guard !label.isEmpty else {
+        throw MixtureError(
+          .malformedFile,
+          "row \(row + 1) has no label in column \(column); --start labels needs one for every row."
+        )
+      }
+      let number = numbers[label] ?? numbers.count
+      numbers[label] = number
+      result.append(number)
+    }
+    return (result, numbers.count)
+  }
+
+  private func requireCount(
+    _ count: Int, _ asked: [Int]?, _ what: String
+  ) throws(MixtureError) {
+    guard let asked, asked != [count] else { return }
+    throw MixtureError(
+      .invalidSetting,
+      "\(what), but -k asks for \(ComponentCounts(asked).description). Leave -k out to start from them."
+    )
+  }
+
+  private func progressText(
+    _ iteration: IterationReport, of search: ModelSelection, candidate: Int
+  ) -> String {
+    let counts = search.componentCounts
+    var text = "K = \(counts[candidate % counts.count])"
+    if search.covariances.count > 1 {
+      text += " \(search.covariances[candidate / counts.count].rawValue)"
+    }
+    if restarts > 1 { text += ", restart \(iteration.restart + 1) of \(restarts)" }
+    let mean = iteration.logLikelihood / iteration.statistics.caseWeight
+    text += ", iteration \(iteration.iteration): \(Terminal.fixed(mean, 6)) per observation"
+    if let left = iteration.remainingGain {
+      text += ", about \(Terminal.number(left, digits: 2)) left to gain"
+    }
+    return text
+  }
+
+  // MARK: Output
+
+  private func writeFiles(
+    _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument,
+    frames: [MixtureReport.Frame]
+  ) throws(MixtureError) {
+    if let modelFile { try document.write(to: modelFile) }
+    if let trace { try writeTrace(ranking.best, to: trace) }
+    if let plot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          of: problem.table.source, model: document.mixture,
+          options: MixturePicture.Options(features: document.featureNames)), to: plot)
+    }
+    if let report {
+      var page = MixtureReport(
+        title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
+        features: document.featureNames, observations: problem.table.source, fit: ranking.best)
+      page.command = commandLine()
+      page.frames = frames
+      page.criterion = criterion
+      if ranking.candidates.count > 1 {
+        page.candidates = ranking.candidates.enumerated().compactMap { index, candidate in
+          candidate.fit.map {
+            MixtureReport.Candidate(
+              componentCount: candidate.componentCount, structure: candidate.covariance.rawValue,
+              logLikelihood: $0.logLikelihood, bic: $0.bic, aic: $0.aic, icl: $0.icl,
+              isChosen: index == ranking.bestIndex)
+          }
+        }
+      }
+      try AtomicFile.write(page.html(), to: report)
+    }
+  }
+
+  private func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
+    let most = fit.trace.map(\.weights.count).max() ?? 0
+    try AtomicFile.write(to: path) { (output) throws(MixtureError) in
+      let weights = (0..<most).map { ",weight_\($0)" }.joined()
+      try output.write("iteration,log_likelihood,seconds\(weights)\n")
+      for record in fit.trace {
+        // Components that were dropped leave their cells empty.
+        let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
+        try output.write(
+          "\(record.iteration),\(record.logLikelihood),\(record.seconds)\(cells.joined())\n")
+      }
+    }
+  }
+
+  private func printResult(
+    _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument
+  ) throws(MixtureError) {
+    switch common.format {
+    case .json: try Terminal.print(document.json)
+    case .text:
+      let table = problem.table
+      var text =
+        "\(Terminal.count(table.source.observationCount, "observation")) of "
+        + "\(Terminal.count(table.featureNames.count, "feature")): "
+        + "\(FitReport.list(table.featureNames))\n\n"
+      if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
+      text += FitReport.text(
+        ranking.best, features: table.featureNames, equalWeights: equalWeights)
+      let written = [modelFile, report, plot, trace].compactMap { $0 }.filter { $0 != "-" }
+      if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
+      try Terminal.print(text)
+    }
+  }
+}
+
+extension ComponentCounts: CustomStringConvertible {
+  var description: String {
+    guard let first = counts.first, let last = counts.last else { return "none" }
+    return first == last ? "\(first)" : "\(first)...\(last)"
+  }
+}

@@ -1,0 +1,16 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Mixtures
+
+/// `gmm kernels`
+struct KernelList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kernels",
+    abstract: "List the arithmetic kernels that this processor runs, best first.",
+    discussion: "MIXTURES_KERNELS=NAME in the environment forces one.")
+
+  func run() throws {
+    try Terminal.print(KernelVariants.available.map { $0 + "\n" }.joined())
+  }
+}

@@ -1,0 +1,140 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// Options that several subcommands share, and the types of their values.
+
+import ArgumentParser
+import MixtureIO
+import Mixtures
+
+/// How results are printed.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case text
+  case json
+}
+
+struct CommonOptions: ParsableArguments {
+  @Option(help: "How to print results: text or json.")
+  var format: OutputFormat = .text
+
+  @Flag(help: "Say nothing on standard error but errors.")
+  var quiet = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Threads to use; results do not depend on it. (default: all cores)", valueName: "T"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Seed of all random choices.", valueName: "S"))
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    if let threads, threads < 1 {
+      throw ValidationError("--threads is \(threads); it must be at least 1.")
+    }
+  }
+
+  /// A word to the user on standard error.
+  func notice(_ text: String) {
+    if !quiet { Terminal.write("gmm: \(text)\n") }
+  }
+}
+
+struct ColumnOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Columns to use: names or numbers from 1, separated by commas.", valueName: "a,b,c"))
+  var columns: String?
+
+  @Option(help: ArgumentHelp("Columns to leave out.", valueName: "a,b"))
+  var exclude: String?
+
+  /// The selection as the reader wants it.
+  func tableOptions(labelColumn: String? = nil) -> TableOptions {
+    func names(_ list: String?) -> [String]? {
+      list.map { $0.split(separator: ",", omittingEmptySubsequences: true).map(String.init) }
+    }
+    return TableOptions(
+      columns: names(columns), excluded: names(exclude) ?? [], labelColumn: labelColumn)
+  }
+}
+
+/// Files that hold one table.
+struct DataArguments: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp(
+      "Tables, read as one: CSV or TSV with or without a header (.gz too), .npy, or - for standard input.",
+      valueName: "data"))
+  var data: [String]
+
+  @OptionGroup var columns: ColumnOptions
+
+  /// Reads the table for a model: the columns that the model was made for, by name if the table has those names.
+  func read(for model: ModelDocument, _ common: CommonOptions) throws(MixtureError) -> Table {
+    var options = columns.tableOptions()
+    if options.columns == nil { options.preferredColumns = model.featureNames }
+    let table = try readTable(paths: data, options: options)
+    for text in table.notices { common.notice(text) }
+    return table
+  }
+}
+
+/// A number of components, or a range of them: `3` or `1...6`.
+struct ComponentCounts: ExpressibleByArgument {
+  let counts: [Int]
+
+  init(_ counts: [Int]) {
+    self.counts = counts
+  }
+
+  init?(argument: String) {
+    if let count = Int(argument) {
+      counts = [count]
+      return
+    }
+    let ends = argument.replacing("...", with: " ").split(separator: " ").map { Int($0) }
+    guard argument.contains("..."), ends.count == 2, let first = ends[0], let last = ends[1],
+      first <= last, last - first < 10_000
+    else { return nil }
+    counts = Array(first...last)
+  }
+}
+
+/// One or more covariance structures, separated by commas.
+struct StructureList: ExpressibleByArgument {
+  let structures: [CovarianceStructure]
+
+  init?(argument: String) {
+    let names = argument.split(separator: ",").map(String.init)
+    let found = names.compactMap { CovarianceStructure(name: $0) }
+    guard !found.isEmpty, found.count == names.count else { return nil }
+    structures = found
+  }
+}
+
+/// Where a fit starts, as written on the command line.
+enum StartOption: ExpressibleByArgument {
+  case kMeans
+  case rows
+  case random
+  case labels(String)
+  case model(String)
+
+  init?(argument: String) {
+    switch argument {
+    case "kmeans": self = .kMeans
+    case "rows": self = .rows
+    case "random": self = .random
+    default:
+      if argument.hasPrefix("labels="), argument.count > 7 {
+        self = .labels(String(argument.dropFirst(7)))
+      } else if argument.hasPrefix("model="), argument.count > 6 {
+        self = .model(String(argument.dropFirst(6)))
+      } else {
+        return nil
+      }
+    }
+  }
+}
+
+extension InformationCriterion: ExpressibleByArgument {}
+extension RescuePolicy: ExpressibleByArgument {}

@@ -1,0 +1,84 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import Mixtures
+
+/// How many rows of results are held at a time, whatever the length of the table.
+let rowsPerPart = 65_536
+
+extension Table {
+  /// Calls `body` with part after part of the table.
+  func forEachPart(
+    _ body: (any ObservationSource) throws(MixtureError) -> Void
+  ) throws(MixtureError) {
+    func slices<Source: ObservationSource>(_ source: Source) throws(MixtureError) {
+      var start = 0
+      while start < source.observationCount {
+        let end = min(start + rowsPerPart, source.observationCount)
+        try body(RowSlice(source, rows: start..<end))
+        start = end
+      }
+    }
+    try slices(source)
+  }
+}
+
+/// `gmm predict`
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say which component each row belongs to.",
+    discussion: "Prints a table with one line for each row: the component's number, counted from 0."
+  )
+
+  @Argument(help: "The model file that gmm fit -o wrote.")
+  var model: String
+
+  @OptionGroup var input: DataArguments
+
+  @Flag(help: "Every component's probability instead of the most probable component.")
+  var responsibilities = false
+
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("Write to FILE, .csv or .npy.", valueName: "FILE"))
+  var output = "-"
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let document = try ModelDocument(path: model)
+    let mixture = document.mixture
+    let table = try input.read(for: document, common)
+    if common.format == .json, output == "-" {
+      let all = try JSONArrayOutput(key: responsibilities ? "responsibilities" : "labels")
+      try table.forEachPart { (part) throws(MixtureError) in
+        if responsibilities {
+          let matrix = try mixture.responsibilities(for: part, threadCount: common.threads)
+          for row in 0..<matrix.rowCount { try all.append(row: matrix.row(row)) }
+        } else {
+          for label in try mixture.labels(for: part, threadCount: common.threads) {
+            try all.append(label)
+          }
+        }
+      }
+      try all.close()
+      return
+    }
+    let columns =
+      responsibilities
+      ? (0..<mixture.componentCount).map { TableWriter.Column("component_\($0)") }
+      : [TableWriter.Column("component", isWhole: true)]
+    let writer = try TableWriter(
+      path: output, columns: columns, rowCount: table.source.observationCount)
+    try table.forEachPart { (part) throws(MixtureError) in
+      if responsibilities {
+        try writer.append(
+          mixture.responsibilities(for: part, threadCount: common.threads).elements)
+      } else {
+        try writer.append(
+          mixture.labels(for: part, threadCount: common.threads).lazy.map { Double($0) })
+      }
+    }
+    try writer.close()
+  }
+}

@@ -1,0 +1,39 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import MixturePlots
+import Mixtures
+
+/// `gmm report`
+struct Report: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a page that shows a model over a table.")
+
+  @Argument(help: "The model file that gmm fit -o wrote.")
+  var model: String
+
+  @OptionGroup var input: DataArguments
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("Write to FILE.", valueName: "FILE.html"))
+  var output = "-"
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let document = try ModelDocument(path: model)
+    let table = try input.read(for: document, common)
+    var page = MixtureReport(
+      title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
+      features: document.featureNames, observations: table.source, model: document.mixture,
+      fit: document.fit.map {
+        MixtureReport.FitFacts(
+          logLikelihood: $0.logLikelihood, parameterCount: $0.parameterCount, bic: $0.bic,
+          aic: $0.aic, icl: $0.icl, iterationCount: $0.iterationCount,
+          stoppingReason: $0.stoppingReason, seed: $0.seed, restart: $0.restart,
+          restartCount: $0.restartLogLikelihoods.count, rescued: $0.rescued)
+      })
+    page.command = commandLine()
+    try AtomicFile.write(page.html(), to: output)
+  }
+}

@@ -1,0 +1,54 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import Mixtures
+
+/// `gmm sample`
+struct Sample: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draw rows from a model.",
+    discussion: "The same seed gives the same rows; a longer draw begins with the shorter one.")
+
+  @Argument(help: "The model file that gmm fit -o wrote.")
+  var model: String
+
+  @Option(name: .customShort("n"), help: ArgumentHelp("How many rows.", valueName: "N"))
+  var count: Int
+
+  @Flag(help: "Add the component that each row was drawn from.")
+  var labels = false
+
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("Write to FILE, .csv or .npy.", valueName: "FILE"))
+  var output = "-"
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if count < 0 { throw ValidationError("-n is \(count); it must not be negative.") }
+  }
+
+  func run() throws {
+    let document = try ModelDocument(path: model)
+    let mixture = document.mixture
+    let d = mixture.featureCount
+    let json = common.format == .json && output == "-" ? try JSONArrayOutput(key: "rows") : nil
+    let writer =
+      json == nil
+      ? try TableWriter(
+        path: output,
+        columns: document.featureNames.map { TableWriter.Column($0) }
+          + (labels ? [TableWriter.Column("component", isWhole: true)] : []), rowCount: count)
+      : nil
+    for start in stride(from: 0, to: count, by: rowsPerPart) {
+      let part = mixture.sample(start..<min(start + rowsPerPart, count), seed: common.seed)
+      for (i, label) in part.labels.enumerated() {
+        let row = part.observations.elements[i * d..<(i + 1) * d] + (labels ? [Double(label)] : [])
+        if let json { try json.append(row: Array(row)) } else { try writer?.append(row) }
+      }
+    }
+    try json?.close()
+    try writer?.close()
+  }
+}

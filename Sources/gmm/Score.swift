@@ -1,0 +1,70 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import Mixtures
+
+/// `gmm score`
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say how well a model explains a table.",
+    discussion: "Prints the mean log-likelihood per row, in nats; larger is better.")
+
+  @Argument(help: "The model file that gmm fit -o wrote.")
+  var model: String
+
+  @OptionGroup var input: DataArguments
+
+  @Flag(help: "The log density of every row instead of their mean.")
+  var perRow = false
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("With --per-row: write to FILE, .csv or .npy.", valueName: "FILE"))
+  var output = "-"
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if output != "-", !perRow {
+      throw ValidationError("--output goes with --per-row; the mean is one number.")
+    }
+  }
+
+  func run() throws {
+    let document = try ModelDocument(path: model)
+    let table = try input.read(for: document, common)
+    let n = table.source.observationCount
+    if !perRow {
+      let score = try document.mixture.score(table.source, threadCount: common.threads)
+      let mean = score.logLikelihood / Double(n)
+      switch common.format {
+      case .text: try Terminal.print("\(mean)\n")
+      case .json:
+        try Terminal.print(
+          """
+          {"observations": \(n), "logLikelihood": \(score.logLikelihood), "meanLogLikelihood": \(mean), \
+          "entropy": \(score.entropy)}
+
+          """)
+      }
+      return
+    }
+    if common.format == .json, output == "-" {
+      let all = try JSONArrayOutput(key: "logDensities")
+      try table.forEachPart { (part) throws(MixtureError) in
+        for value in try document.mixture.logDensities(of: part, threadCount: common.threads) {
+          try all.append(value)
+        }
+      }
+      try all.close()
+      return
+    }
+    let writer = try TableWriter(
+      path: output, columns: [TableWriter.Column("log_density")], rowCount: n)
+    try table.forEachPart { (part) throws(MixtureError) in
+      try writer.append(document.mixture.logDensities(of: part, threadCount: common.threads))
+    }
+    try writer.close()
+  }
+}

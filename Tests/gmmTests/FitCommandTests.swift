@@ -1,0 +1,245 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// Two groups of 40 rows and a third column of words.
+let twoGroups: String = {
+  var lines = ["size,mass,kind"]
+  for i in 0..<80 {
+    let group = i % 2
+    let u = Double((i * 37) % 41) / 41 - 0.5
+    let v = Double((i * 53) % 43) / 43 - 0.5
+    lines.append(
+      "\(10 * group + 0) ".dropLast() + ".\(abs(Int(u * 1000)) + 100),"
+        + "\(Double(group) * 4 + v + 0.3 * u),\(group == 0 ? "small" : "large")")
+  }
+  return lines.joined(separator: "\n") + "\n"
+}()
+
+@Suite("gmm fit and what uses its models") struct FitCommandTests {
+  let command: Command
+
+  init() throws {
+    command = try Command()
+    try command.write("groups.csv", twoGroups)
+  }
+
+  func object(_ text: String) throws -> [String: Any] {
+    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  @Test(
+    "fit prints results on standard output only, and leaves out a column without numbers with a notice"
+  )
+  func fit() throws {
+    let result = try command.run("fit", "groups.csv", "-k", "2")
+    #expect(result.status == 0)
+    #expect(result.output.contains("80 observations of 2 features: size, mass"))
+    #expect(result.output.contains("2 components, full covariance (VVV): converged"))
+    #expect(result.errors.contains("kind"))
+    #expect(try command.run("fit", "groups.csv", "-k", "2", "--quiet").errors.isEmpty)
+  }
+
+  @Test("the model file holds the contract's keys, and standard output the same object")
+  func modelFile() throws {
+    let result = try command.run(
+      "fit", "groups.csv", "-k", "2", "--format", "json", "-o", "model.json")
+    #expect(result.status == 0)
+    #expect(try command.read("model.json") == result.output)
+    let model = try object(result.output)
+    #expect(model["format"] as? String == "swift-mixtures/model")
+    #expect(model["version"] as? Int == 1)
+    #expect(model["structure"] as? String == "VVV")
+    #expect(model["features"] as? [String] == ["size", "mass"])
+    #expect((model["weights"] as? [Double])?.count == 2)
+    #expect((model["means"] as? [[Double]])?.map(\.count) == [2, 2])
+    #expect((model["covariances"] as? [[[Double]]])?.map { $0.map(\.count) } == [[2, 2], [2, 2]])
+    let fit = try #require(model["fit"] as? [String: Any])
+    let logLikelihood = try #require(fit["logLikelihood"] as? Double)
+    #expect(fit["observations"] as? Int == 80)
+    #expect(fit["parameters"] as? Int == 11)
+    #expect(fit["converged"] as? Bool == true)
+    #expect(fit["stoppingReason"] as? String == "converged")
+    #expect(fit["seed"] as? Int == 0)
+    #expect(fit["restart"] as? Int == 0)
+    #expect((fit["rescued"] as? [Any])?.isEmpty == true)
+    let bic = try #require(fit["bic"] as? Double)
+    #expect(abs(bic - (-2 * logLikelihood + 11 * log(80.0))) < 1e-9)
+    #expect(abs(try #require(fit["aic"] as? Double) - (-2 * logLikelihood + 22)) < 1e-9)
+  }
+
+  @Test("a range of components prints the table of all that was tried and keeps the best")
+  func range() throws {
+    let result = try command.run("fit", "groups.csv", "-k", "1...3", "--covariance", "full,tied")
+    #expect(result.status == 0)
+    let rows = result.output.split(separator: "\n").filter {
+      $0.contains("VVV") || $0.contains("EEE")
+    }
+    #expect(rows.count >= 6)
+    #expect(rows.count { $0.hasPrefix("*") } == 1)
+    let json = try object(
+      try command.run("fit", "groups.csv", "-k", "1...3", "--format", "json").output)
+    #expect((json["weights"] as? [Double])?.count == 2)
+  }
+
+  @Test("several files are one table, cut anywhere: the same bits")
+  func severalFiles() throws {
+    let lines = twoGroups.split(separator: "\n")
+    try command.write("a.csv", (lines[0...7] + []).joined(separator: "\n") + "\n")
+    try command.write("b.csv", ([lines[0]] + lines[8...60]).joined(separator: "\n") + "\n")
+    try command.write("c.csv", ([lines[0]] + lines[61...]).joined(separator: "\n") + "\n")
+    let options = ["-k", "2", "--format", "json", "--quiet"]
+    let one = try command.run(["fit", "groups.csv"] + options)
+    let three = try command.run(["fit", "a.csv", "b.csv", "c.csv"] + options)
+    #expect(one.status == 0 && one.output == three.output)
+    let piped = try command.run(["fit", "-"] + options, input: twoGroups)
+    #expect(piped.output == one.output)
+  }
+
+  @Test("1, 2 and 3 threads print the same bits")
+  func threads() throws {
+    let results = try ["1", "2", "3"].map {
+      try command.run("fit", "groups.csv", "-k", "2", "--format", "json", "--threads", $0).output
+    }
+    #expect(results[0].count > 500)
+    #expect(Set(results).count == 1)
+  }
+
+  @Test(
+    "--start labels numbers components in order of first appearance, and 0 iterations is one M-step"
+  )
+  func labels() throws {
+    let result = try command.run(
+      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "0", "--format", "json")
+    #expect(result.status == 0)
+    let model = try object(result.output)
+    let means = try #require(model["means"] as? [[Double]])
+    #expect(means[0][0] < means[1][0])
+    let fit = try #require(model["fit"] as? [String: Any])
+    #expect(fit["iterations"] as? Int == 0)
+    #expect(fit["stoppingReason"] as? String == "iterationLimit")
+    let wrong = try command.run("fit", "groups.csv", "-k", "3", "--start", "labels=kind")
+    #expect(wrong.status == 2)
+    #expect(wrong.errors.contains("2 different labels") && wrong.errors.contains("-k asks for 3"))
+  }
+
+  @Test("--start model goes on where the model stands")
+  func startFromModel() throws {
+    let whole = try command.run(
+      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "6", "--tolerance", "0", "-o",
+      "whole.json")
+    #expect(whole.status == 0)
+    _ = try command.run(
+      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "2", "--tolerance", "0", "-o",
+      "part.json")
+    let rest = try command.run(
+      "fit", "groups.csv", "--start", "model=part.json", "--iterations", "4", "--tolerance", "0",
+      "-o", "rest.json")
+    #expect(rest.status == 0)
+    let (a, b) = (try object(command.read("whole.json")), try object(command.read("rest.json")))
+    #expect(a["means"] as? [[Double]] == b["means"] as? [[Double]])
+    #expect(a["covariances"] as? [[[Double]]] == b["covariances"] as? [[[Double]]])
+    let exact = try #require(b["fit"] as? [String: Any])
+    #expect(exact["iterations"] as? Int == 4)
+  }
+
+  @Test("predict, score, sample, inspect, plot and report use the model")
+  func queries() throws {
+    _ = try command.run("fit", "groups.csv", "-k", "2", "--start", "labels=kind", "-o", "m.json")
+    let labels = try command.run("predict", "m.json", "groups.csv")
+    #expect(labels.status == 0)
+    let predicted = labels.output.split(separator: "\n")
+    #expect(predicted.first == "component" && predicted.count == 81)
+    #expect(predicted.dropFirst().enumerated().allSatisfy { $1 == "\($0 % 2)" })
+    let responsibilities = try command.run("predict", "m.json", "groups.csv", "--responsibilities")
+    let lines = responsibilities.output.split(separator: "\n")
+    #expect(lines.first == "component_0,component_1" && lines.count == 81)
+    for line in lines.dropFirst() {
+      let sum = line.split(separator: ",").compactMap { Double($0) }.reduce(0, +)
+      #expect(abs(sum - 1) < 1e-15)
+    }
+    let json = try object(command.run("predict", "m.json", "groups.csv", "--format", "json").output)
+    #expect((json["labels"] as? [Int])?.count == 80)
+
+    let model = try object(command.read("m.json"))
+    let fit = try #require(model["fit"] as? [String: Any])
+    let logLikelihood = try #require(fit["logLikelihood"] as? Double)
+    let score = try command.run("score", "m.json", "groups.csv")
+    let mean = try #require(Double(score.output.trimmingCharacters(in: .whitespacesAndNewlines)))
+    // A saved model gives the log-likelihood of the fit to the bit.
+    #expect(mean == logLikelihood / 80)
+    let perRow = try command.run("score", "m.json", "groups.csv", "--per-row")
+      .output.split(separator: "\n").dropFirst().compactMap { Double($0) }
+    #expect(perRow.count == 80)
+    #expect(abs(perRow.reduce(0, +) - logLikelihood) < 1e-9)
+
+    let rows = try command.run("sample", "m.json", "-n", "500", "--labels", "--seed", "3")
+    #expect(rows.output.hasPrefix("size,mass,component\n"))
+    #expect(rows.output.split(separator: "\n").count == 501)
+    #expect(
+      try command.run("sample", "m.json", "-n", "500", "--labels", "--seed", "3").output
+        == rows.output)
+    #expect(try command.run("sample", "m.json", "-n", "5", "-o", "rows.npy").status == 0)
+    #expect(try command.run("score", "m.json", "rows.npy").status == 0)
+
+    #expect(try command.run("inspect", "m.json").output.contains("2 components, full covariance"))
+    #expect(
+      try command.run("inspect", "m.json", "--format", "json").output == command.read("m.json"))
+    #expect(try command.run("plot", "m.json", "groups.csv", "-o", "p.svg").status == 0)
+    #expect(try command.read("p.svg").contains("</svg>"))
+    #expect(try command.run("report", "m.json", "groups.csv", "-o", "r.html").status == 0)
+    #expect(try command.read("r.html").contains("</html>"))
+  }
+
+  @Test("a model finds its columns by name, wherever they stand")
+  func columnsByName() throws {
+    _ = try command.run("fit", "groups.csv", "-k", "2", "-o", "m.json")
+    let swapped = twoGroups.split(separator: "\n").map { line in
+      let cells = line.split(separator: ",")
+      return "\(cells[1]),\(cells[0])"
+    }.joined(separator: "\n")
+    try command.write("swapped.csv", swapped)
+    let straight = try command.run("score", "m.json", "groups.csv")
+    #expect(try command.run("score", "m.json", "swapped.csv").output == straight.output)
+  }
+
+  @Test(
+    "the report plays the iterations and shows the criterion curve; the trace has every iteration")
+  func reportAndTrace() throws {
+    let result = try command.run(
+      "fit", "groups.csv", "-k", "1...3", "--start", "rows", "--restarts", "2", "--report",
+      "r.html",
+      "--trace", "t.csv", "--plot", "p.svg")
+    #expect(result.status == 0)
+    let page = try command.read("r.html")
+    #expect(!page.contains("http://") || !page.contains("src=\"http"))
+    let trace = try command.read("t.csv").split(separator: "\n")
+    #expect(trace[0] == "iteration,log_likelihood,seconds,weight_0,weight_1")
+    #expect(trace.dropFirst().enumerated().allSatisfy { $1.hasPrefix("\($0),") })
+  }
+
+  @Test("--require-convergence turns not converging into status 1, with all results written")
+  func requireConvergence() throws {
+    let result = try command.run(
+      "fit", "groups.csv", "-k", "2", "--start", "random", "--iterations", "1",
+      "--require-convergence", "-o", "m.json")
+    #expect(result.status == 1)
+    #expect(command.exists("m.json") && !result.output.isEmpty)
+    #expect(result.errors.contains("not converged"))
+  }
+
+  @Test("the lesson tells itself and writes its page", arguments: ["A", "C", "D"])
+  func lesson(example: String) throws {
+    let result = try command.run("lesson", example, "-n", "300")
+    #expect(result.status == 0)
+    #expect(result.output.contains("300 points from mixture \(example)"))
+    #expect(result.output.contains("parameter") && result.output.contains("fitted"))
+    #expect(try command.read("lesson.html").contains("</html>"))
+  }
+
+  @Test("kernels lists what runs here, portable last")
+  func kernels() throws {
+    #expect(try command.run("kernels").output.hasSuffix("portable\n"))
+  }
+}
