@@ -230,7 +230,7 @@ struct DelimitedTextReader {
         var p = scanner.position
         rowCells: while true {
           let role = Int(roles[column])
-          if role >= 0 {
+          plainCell: if role >= 0 {
             while p.pointee == space { p += 1 }
             var value = 0.0
             var q = DecimalNumber.scan(p, value: &value)
@@ -247,7 +247,9 @@ struct DelimitedTextReader {
                   column += 1
                   continue rowCells
                 }
-              } else if q.pointee == newline {
+              } else {
+                if q.pointee == UInt8(ascii: "\r") { q += 1 }
+                guard q.pointee == newline else { break plainCell }
                 row[role] = value
                 scanner.position = q + 1
                 scanner.line += 1

@@ -60,7 +60,14 @@ public final class TableWriter {
   /// Adds numbers: the rest of a row, whole rows, or the start of one, in the order of the columns.
   ///
   /// - Throws: ``MixtureError/Code/unwritableFile``, or ``MixtureError/Code/closedOutput`` if nobody reads on.
-  public func append(_ values: some Sequence<Double>) throws(MixtureError) {
+  public func append(_ values: [Double]) throws(MixtureError) {
+    try values.withUnsafeBufferPointer { (values) throws(MixtureError) in try append(values) }
+  }
+
+  /// Adds numbers from memory, as ``append(_:)-([Double])``.
+  ///
+  /// - Throws: ``MixtureError/Code/unwritableFile``, or ``MixtureError/Code/closedOutput`` if nobody reads on.
+  public func append(_ values: UnsafeBufferPointer<Double>) throws(MixtureError) {
     for value in values {
       let isLast = column + 1 == columns.count
       if isArray {
@@ -116,11 +123,4 @@ public func writeTable(
   let writer = try TableWriter(path: path, columns: columns, rowCount: matrix.rowCount)
   try writer.append(matrix.elements)
   try writer.close()
-}
-
-extension TextOutput {
-  /// Adds eight bytes, the lowest first.
-  func write(littleEndian word: UInt64) throws(MixtureError) {
-    for shift in 0..<8 { try write(byte: UInt8(truncatingIfNeeded: word >> UInt64(8 * shift))) }
-  }
 }

@@ -76,16 +76,21 @@ public final class TextOutput {
   }
 
   /// Adds bytes.
-  public func write(bytes: some Sequence<UInt8>) throws(MixtureError) {
+  public func write(bytes: [UInt8]) throws(MixtureError) {
     buffer.append(contentsOf: bytes)
     try flushIfFull()
   }
 
   /// Adds one byte.
-  @inline(__always)
   func write(byte: UInt8) throws(MixtureError) {
     buffer.append(byte)
-    if buffer.count >= Self.bufferLimit { try flush() }
+    try flushIfFull()
+  }
+
+  /// Adds eight bytes, the lowest first.
+  func write(littleEndian word: UInt64) throws(MixtureError) {
+    withUnsafeBytes(of: word.littleEndian) { buffer.append(contentsOf: $0) }
+    try flushIfFull()
   }
 
   /// Passes on what is buffered, so that a reader sees it now.
