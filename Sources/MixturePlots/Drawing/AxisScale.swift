@@ -112,15 +112,12 @@ enum NumberText {
     return (text[..<exponentMark] + "e\(exponent)").replacingOccurrences(of: "-", with: "−")
   }
 
-  /// With as many digits as it takes to see a hundredth of the spread, but four at least.
+  /// With as many decimals as it takes to see a hundredth of the spread.
   static func resolved(_ value: Double, spread: Double) -> String {
-    guard value.isFinite, spread > 0, spread.isFinite, value != 0 else { return short(value) }
-    let digits = Int(floor(log10(abs(value)))) - Int(floor(log10(spread))) + 3
-    guard abs(value) >= 1e-4, abs(value) < 1e12 else {
-      return short(value, digits: min(16, max(4, digits)))
-    }
-    guard digits > 4 else { return short(value) }
-    return fixed(value, decimals: max(0, 2 - Int(floor(log10(spread)))))
+    guard value.isFinite, spread > 0, spread.isFinite else { return short(value) }
+    let decimals = 2 - Int(floor(log10(spread)))
+    guard decimals <= 8, abs(value) < 1e12, spread < 1e7 else { return short(value, digits: 6) }
+    return fixed(value, decimals: max(0, decimals))
   }
 
   /// A whole number in groups of three: 3,141,592.

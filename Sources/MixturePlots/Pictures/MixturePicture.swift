@@ -306,7 +306,7 @@ public enum MixturePicture {
           panel.axes(
             &svg, xLabel: isLast ? names[column] : nil, yLabel: row == 0 ? names[0] : nil,
             tickLabels: (isLast, false))
-          drawDensity(rows, model, feature: row, panel, &svg, lineWidth: 1.2)
+          drawDensity(rows, model, feature: row, panel, &svg, lineWidth: 1.3)
           svg.text(
             names[row], x: left(column) + 6, y: up(row) + 15, size: 11, anchor: "start",
             weight: "bold")
@@ -392,7 +392,7 @@ public enum MixturePicture {
       }
       svg.polyline(
         samples.map { (panel.x($0), panel.y(marginal.density($0))) }, colour: "#111111",
-        width: lineWidth)
+        width: 2 * lineWidth)
       for k in 0..<model.componentCount where model.weights[k] > 0 {
         svg.polyline(
           samples.map { (panel.x($0), panel.y(marginal.density($0, component: k))) },

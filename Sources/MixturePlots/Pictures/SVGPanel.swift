@@ -140,9 +140,9 @@ struct SVGPanel {
         "x": SVGText.number(left), "y": SVGText.number(top), "width": SVGText.number(width),
         "height": SVGText.number(height), "fill": "none", "stroke": "#222222",
       ])
-    var xTicks = horizontal.ticks(count: max(2, Int(width / 80)))
+    var xTicks = horizontal.ticks(count: max(3, Int(width / (integers ? 45 : 65))))
     if integers { xTicks = xTicks.filter { $0 == $0.rounded() } }
-    let yTicks = vertical.ticks(count: max(2, Int(height / 60)))
+    let yTicks = vertical.ticks(count: max(3, Int(height / 50)))
     for (tick, label) in zip(xTicks, horizontal.labels(of: xTicks)) {
       svg.line(x(tick), bottom, x(tick), bottom + 5)
       if tickLabels.x { svg.text(label, x: x(tick), y: bottom + 18, size: 11) }

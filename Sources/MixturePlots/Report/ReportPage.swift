@@ -344,7 +344,7 @@ struct ReportPage {
       let cells = data.shown.map { f -> String in
         let deviation = matrix[f, f].squareRoot()
         return "<td>\(NumberText.resolved(model.means[k, f], spread: deviation)) "
-          + "<span class=\"spread\">± \(NumberText.short(deviation, digits: 3))</span></td>"
+          + "<span class=\"spread\">± \(NumberText.resolved(deviation, spread: deviation))</span></td>"
       }
       return
         "<tr><td>\(chip(k))\(k + 1)</td><td>\(NumberText.fixed(model.weights[k], decimals: 4))</td>"

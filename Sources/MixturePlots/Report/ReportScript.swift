@@ -256,7 +256,7 @@ let reportScript = #"""
       const bottom = area.top + area.height;
       if (xTicks) {
         pen.textAlign = 'center'; pen.textBaseline = 'top';
-        let set, count = Math.max(2, Math.floor(area.width / 70));
+        let set, count = Math.max(3, Math.floor(area.width / 55));
         do {
           set = ticks(area.xs[0], area.xs[1], count--);
         } while (count > 1 && Math.max(...set.labels.map(l => pen.measureText(l).width)) * set.labels.length > area.width * 0.8);
@@ -269,7 +269,7 @@ let reportScript = #"""
       }
       if (yTicks) {
         pen.textAlign = 'right'; pen.textBaseline = 'middle';
-        const set = yLabels || ticks(area.ys[0], area.ys[1], Math.max(2, Math.floor(area.height / 50)));
+        const set = yLabels || ticks(area.ys[0], area.ys[1], Math.max(3, Math.floor(area.height / 45)));
         set.values.forEach((v, i) => {
           line(area.left - 4, area.y(v), area.left, area.y(v));
           pen.fillText(set.labels[i], area.left - 7, area.y(v));
@@ -290,7 +290,7 @@ let reportScript = #"""
     }
     function leftMargin(pen, ys, height, named) {
       pen.font = font(11.5);
-      const widest = Math.max(0, ...ticks(ys[0], ys[1], Math.max(2, Math.floor(height / 50))).labels.map(l => pen.measureText(l).width));
+      const widest = Math.max(0, ...ticks(ys[0], ys[1], Math.max(3, Math.floor(height / 45))).labels.map(l => pen.measureText(l).width));
       return Math.ceil(widest) + 12 + (named ? 22 : 0);
     }
     // Coverage of a dot on the pixels around it, for 4 × 4 positions within a pixel.
@@ -300,12 +300,13 @@ let reportScript = #"""
       if (stamps.has(key)) return stamps.get(key);
       const size = 2 * Math.ceil(radius + 0.5) + 1, half = (size - 1) / 2, list = [];
       for (let phase = 0; phase < 16; phase++) {
-        const cx = half + (phase & 3) / 4 + 0.125, cy = half + (phase >> 2) / 4 + 0.125, mask = [];
+        const cx = half + (phase & 3) / 4 + 0.125, cy = half + (phase >> 2) / 4 + 0.125;
+        const xs = [], ys = [], covers = [];
         for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
           const cover = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(x + 0.5 - cx, y + 0.5 - cy)));
-          if (cover > 0.02) mask.push(x - half, y - half, cover);
+          if (cover > 0.02) { xs.push(x - half); ys.push(y - half); covers.push(cover); }
         }
-        list.push(Float32Array.from(mask));
+        list.push({ half, xs, ys, covers: Float64Array.from(covers) });
       }
       stamps.set(key, list);
       return list;
@@ -314,7 +315,7 @@ let reportScript = #"""
       const { pen, ratio } = view, count = Math.min(rowCount, limit);
       const left = Math.round(area.left * ratio), top = Math.round(area.top * ratio);
       const w = Math.max(1, Math.round(area.width * ratio)), h = Math.max(1, Math.round(area.height * ratio));
-      const image = pen.createImageData(w, h), data = image.data;
+      const image = pen.createImageData(w, h), data = new Uint8Array(image.data.buffer);
       const ground = channels(ink.ground);
       const word = new Uint32Array(data.buffer);
       const probe = new Uint8Array([...ground, 255]);
@@ -326,7 +327,12 @@ let reportScript = #"""
       const ax = page.scales[fx] / (area.xs[1] - area.xs[0]) * w, bx = (page.offsets[fx] - area.xs[0]) / (area.xs[1] - area.xs[0]) * w;
       const ay = -page.scales[fy] / (area.ys[1] - area.ys[0]) * h, by = h - (page.offsets[fy] - area.ys[0]) / (area.ys[1] - area.ys[0]) * h;
       const calmInk = channels(ink.faint), hotInk = channels(ink.hot), K = Math.max(2, layer.model.K);
-      function pass(masks, wantsUncertain) {
+      const fits = (mask, q, ix, iy) => {
+        const x = ix + mask.xs[q], y = iy + mask.ys[q];
+        return x >= 0 && y >= 0 && x < w && y < h;
+      };
+      function pass(shapes, wantsUncertain) {
+        const masks = shapes.map(shape => ({ ...shape, offsets: Int32Array.from(shape.xs, (x, q) => (shape.ys[q] * w + x) << 2) }));
         for (let i = 0; i < count; i++) {
           let r, g, b, opacity = alpha;
           if (mode === 'uncertainty') {
@@ -344,11 +350,14 @@ let reportScript = #"""
           if (!(px > -9 && py > -9 && px < w + 9 && py < h + 9)) continue;
           const ix = Math.floor(px), iy = Math.floor(py);
           const mask = masks[((py - iy) * 4 | 0) << 2 | (px - ix) * 4 | 0];
-          for (let q = 0; q < mask.length; q += 3) {
-            const x = ix + mask[q], y = iy + mask[q + 1];
-            if (x < 0 || y < 0 || x >= w || y >= h) continue;
-            const at = (y * w + x) << 2, a = mask[q + 2] * opacity;
-            data[at] += (r - data[at]) * a; data[at + 1] += (g - data[at + 1]) * a; data[at + 2] += (b - data[at + 2]) * a;
+          const { offsets, covers, half } = mask, start = (iy * w + ix) << 2, strength = opacity * 256;
+          const isInside = ix >= half && iy >= half && ix < w - half && iy < h - half;
+          for (let q = 0; q < offsets.length; q++) {
+            if (!isInside && !fits(mask, q, ix, iy)) continue;
+            const at = start + offsets[q], a = covers[q] * strength | 0;
+            data[at] += (r - data[at]) * a + 128 >> 8;
+            data[at + 1] += (g - data[at + 1]) * a + 128 >> 8;
+            data[at + 2] += (b - data[at + 2]) * a + 128 >> 8;
           }
         }
       }
@@ -390,10 +399,11 @@ let reportScript = #"""
       }
     }
     function badge(pen, x, y, k, colour) {
-      pen.beginPath(); pen.arc(x, y, k > 98 ? 11.5 : 9.5, 0, 2 * Math.PI);
+      const crowded = frames[state.frame].K > 12;
+      pen.beginPath(); pen.arc(x, y, k > 98 ? 10.5 : crowded ? 7.5 : 9.5, 0, 2 * Math.PI);
       pen.fillStyle = ink.ground; pen.fill(); pen.strokeStyle = ink.halo; pen.lineWidth = 3; pen.stroke();
       pen.strokeStyle = colour; pen.lineWidth = 1.8; pen.stroke();
-      pen.fillStyle = ink.ink; pen.font = 'bold ' + font(11); pen.textAlign = 'center'; pen.textBaseline = 'middle';
+      pen.fillStyle = ink.ink; pen.font = 'bold ' + font(crowded ? 9 : 11); pen.textAlign = 'center'; pen.textBaseline = 'middle';
       pen.fillText(String(k + 1), x, y + 0.5);
     }
     // Lines of equal density that enclose 25, 50, 75 and 95 % of the mixture's mass within the axes.
@@ -484,8 +494,9 @@ let reportScript = #"""
           pen.beginPath(); xs.forEach((x, i) => pen.lineTo(px(x), py(values[i])));
           pen.strokeStyle = colour; pen.lineWidth = width; pen.setLineDash(dash); pen.stroke(); pen.setLineDash([]);
         };
-        curves.forEach((values, k) => trail(values, hue(hues ? hues[k] : k).hex, wide ? 2.4 : 1.6, dashOf(k)));
-        trail(all, ink.ink, wide ? 2.2 : 1.4, []);
+        // As with the ellipses: where one component is nearly all of the sum, both lines show.
+        trail(all, ink.ink, wide ? 4.6 : 3.2, []);
+        curves.forEach((values, k) => trail(values, hue(hues ? hues[k] : k).hex, wide ? 2.2 : 1.6, dashOf(k)));
       });
       if (badges) curves.forEach((values, k) => {
         const x = (mean(model, k, f) - start) / span;
@@ -509,7 +520,7 @@ let reportScript = #"""
     const narrow = () => innerWidth < 640;
 
     function drawPair(canvas, layer, mode) {
-      const { fx, fy } = state, height = Math.round(Math.min(Math.max(260, canvas.parentElement.clientWidth * 0.78), narrow() ? 460 : Math.max(420, innerHeight * 0.72)));
+      const { fx, fy } = state, height = Math.round(Math.min(Math.max(260, canvas.parentElement.clientWidth * (narrow() ? 0.92 : 0.78)), narrow() ? 460 : Math.max(420, innerHeight * 0.72)));
       const view = surface(canvas, height), { pen, width } = view;
       const left = leftMargin(pen, page.axes[fy], height, true);
       const area = panel(left, 10, width - left - 12, height - 58, page.axes[fx], page.axes[fy]);

@@ -99,8 +99,8 @@ let reportStyle = #"""
     th, td { padding: 7px 9px; }
     .bar { gap: 6px 12px; }
     #play { flex: 1 1 100px; }
-    label.wide { flex: 1 1 100%; }
-    label.wide select { flex: 1 1 auto; }
+    label.wide { flex: 1 1 100%; min-width: 0; }
+    label.wide select { flex: 1 1 0; width: 0; }
   }
   @media print {
     body { background: #fff; font-size: 11pt; }
