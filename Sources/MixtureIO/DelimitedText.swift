@@ -86,8 +86,7 @@ struct DelimitedTextReader {
     guard let layout else {
       throw MixtureError(.emptyObservations, "there is no table; give at least one file.")
     }
-    let source: any ObservationSource =
-      parts.count == 1 ? parts[0] : try ConcatenatedRows(parts)
+    let featureNames = layout.features.map { layout.names[$0] }
     var notices = notices
     let names = layout.leftOut.keys.sorted().map { layout.names[$0] }
     if !names.isEmpty {
@@ -98,7 +97,7 @@ struct DelimitedTextReader {
           : "\(layout.file): \(names.count) columns hold no number and are left out: \(listed).")
     }
     return Table(
-      source: source, featureNames: layout.features.map { layout.names[$0] },
+      source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
       labels: options.labelColumn == nil ? nil : labels, notices: notices)
   }
 

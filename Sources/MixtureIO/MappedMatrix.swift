@@ -67,15 +67,19 @@ public struct ConcatenatedRows: ObservationSource {
   private let starts: [Int]
   /// The number of columns, d.
   public let featureCount: Int
+  /// The names of the columns, if they have any.
+  public let featureNames: [String]?
 
   /// The number of rows, n.
   public var observationCount: Int { starts[parts.count] }
 
-  /// The tables as one.
+  /// The tables as one, with a name for each column or none.
   ///
   /// - Throws: ``MixtureError/Code/emptyObservations`` if there is no table;
-  ///   ``MixtureError/Code/shapeMismatch`` if two differ in their number of columns.
-  public init(_ parts: [any ObservationSource]) throws(MixtureError) {
+  ///   ``MixtureError/Code/shapeMismatch`` if two differ in their number of columns, or names do not fit it.
+  public init(
+    _ parts: [any ObservationSource], featureNames: [String]? = nil
+  ) throws(MixtureError) {
     guard let first = parts.first else {
       throw MixtureError(
         .emptyObservations, "there are no tables to put together; give at least one.")
@@ -86,7 +90,13 @@ public struct ConcatenatedRows: ObservationSource {
         "table \(index) has \(part.featureCount) columns, but table 0 has \(first.featureCount); "
           + "all must agree.")
     }
+    if let featureNames, featureNames.count != first.featureCount {
+      throw MixtureError(
+        .shapeMismatch,
+        "there are \(featureNames.count) feature names for \(first.featureCount) columns.")
+    }
     self.parts = parts
+    self.featureNames = featureNames
     featureCount = first.featureCount
     starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.observationCount) }
   }

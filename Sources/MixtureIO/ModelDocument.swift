@@ -57,6 +57,15 @@ public struct ModelDocument: Sendable {
       fit: FitSummary(fit, equalWeights: equalWeights))
   }
 
+  /// What stands in place of the format's name.
+  private static func found(_ value: JSONValue?) -> String {
+    switch value {
+    case nil: return "is missing"
+    case .text(let text): return "is \"\(text.prefix(40))\""
+    default: return "is no text"
+    }
+  }
+
   // MARK: Writing
 
   /// The document as JSON for people too: one line for each row of a matrix, and a line end behind it.
@@ -125,8 +134,8 @@ public struct ModelDocument: Sendable {
     guard case .object = value, value["format"] == .text(Self.format) else {
       throw MixtureError(
         .malformedFile,
-        "\(name) is JSON, but no model: the key \"format\" must be \"\(Self.format)\". "
-          + "Give a file that gmm fit wrote.")
+        "\(name) is JSON, but no model: the key \"format\" \(Self.found(value["format"])), and must be "
+          + "\"\(Self.format)\". Give a file that gmm fit wrote.")
     }
     let version: Int = try reader.member("version").whole()
     guard version == Self.version else {

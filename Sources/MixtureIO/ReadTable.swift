@@ -63,9 +63,10 @@ private func table(
       }
     }
   }
+  let featureNames = selection.features.map { names[$0] }
   return Table(
-    source: parts.count == 1 ? parts[0] : try ConcatenatedRows(parts),
-    featureNames: selection.features.map { names[$0] }, labels: labels, notices: [])
+    source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
+    labels: labels, notices: [])
 }
 
 /// The shortest text that reads back as the number, without a point if it is whole.

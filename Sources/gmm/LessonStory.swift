@@ -56,18 +56,24 @@ struct LessonStory {
     partners = Self.match(example.mixture, fit.model)
 
     kMeans = example == .d ? nil : try TextbookKMeans().fit(rows, centroidCount: K, seed: seed)
-    var draws: [GaussianMixture] = []
-    // Each draw is a fit of its own; a few hundred points show the idea as well as a million.
-    if count <= 5000 {
-      let settled = try TextbookEM(tolerance: 1e-7, iterationLimit: 500)
-        .fit(rows, from: textbook.parameters)
-      for draw in try algorithm.parameterDraws(
-        count: 30, seed: seed, around: settled.parameters, for: rows, tolerance: 1e-6)
-      {
-        draws.append(try draw.gaussianMixture())
-      }
+    // Each draw is a fit of its own; a few thousand points show the idea as well as a million. Points so few that a draw
+    // collapses show nothing.
+    draws =
+      count > 5000 ? [] : (try? Self.draws(from: rows, around: textbook.parameters, seed)) ?? []
+  }
+
+  private static func draws(
+    from rows: [[Double]], around parameters: TextbookMixture, _ seed: UInt64
+  ) throws(MixtureError) -> [GaussianMixture] {
+    let algorithm = TextbookEM(tolerance: 1e-7, iterationLimit: 500)
+    let settled = try algorithm.fit(rows, from: parameters).parameters
+    var result: [GaussianMixture] = []
+    for draw in try algorithm.parameterDraws(
+      count: 30, seed: seed, around: settled, for: rows, tolerance: 1e-6)
+    {
+      result.append(try draw.gaussianMixture())
     }
-    self.draws = draws
+    return result
   }
 
   /// Pairs components by the distance of their means, nearest first.

@@ -76,7 +76,7 @@ struct Predict: ParsableCommand {
           mixture.responsibilities(for: part, threadCount: common.threads).elements)
       } else {
         try writer.append(
-          mixture.labels(for: part, threadCount: common.threads).lazy.map { Double($0) })
+          mixture.labels(for: part, threadCount: common.threads).map { Double($0) })
       }
     }
     try writer.close()

@@ -32,7 +32,6 @@ struct Sample: ParsableCommand {
   func run() throws {
     let document = try ModelDocument(path: model)
     let mixture = document.mixture
-    let d = mixture.featureCount
     let json = common.format == .json && output == "-" ? try JSONArrayOutput(key: "rows") : nil
     let writer =
       json == nil
@@ -44,8 +43,8 @@ struct Sample: ParsableCommand {
     for start in stride(from: 0, to: count, by: rowsPerPart) {
       let part = mixture.sample(start..<min(start + rowsPerPart, count), seed: common.seed)
       for (i, label) in part.labels.enumerated() {
-        let row = part.observations.elements[i * d..<(i + 1) * d] + (labels ? [Double(label)] : [])
-        if let json { try json.append(row: Array(row)) } else { try writer?.append(row) }
+        let row = part.observations.row(i) + (labels ? [Double(label)] : [])
+        if let json { try json.append(row: row) } else { try writer?.append(row) }
       }
     }
     try json?.close()

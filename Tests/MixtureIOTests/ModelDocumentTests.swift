@@ -29,7 +29,8 @@ import Testing
       ]
     }
     return try GaussianMixture(
-      weights: [1.0 / 3, 2.0 / 3], means: Matrix(rows: [[-0.0, 5e-324], [1e300, .pi]]),
+      weights: [1.0 / 3, 2.0 / 3],
+      means: Matrix(rows: [[-0.0, .leastNonzeroMagnitude], [1e300, .pi]]),
       covariances: Covariances(
         structure: structure, matrices: [matrices[0], matrices[isShared ? 0 : 1]]))
   }

@@ -133,7 +133,7 @@ import Testing
       TableWriter.Column("component", isWhole: true), TableWriter.Column("a,\"b\""),
       TableWriter.Column("#c"),
     ]
-    let matrix = try Matrix(rows: [[0, 0.1, -0.0], [12, 5e-324, 1e300]])
+    let matrix = try Matrix(rows: [[0, 0.1, -0.0], [12, .leastNonzeroMagnitude, 1e300]])
     try writeTable(matrix, columns: columns, to: path)
     #expect(
       try folder.text("out.csv")

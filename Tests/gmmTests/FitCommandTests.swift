@@ -29,6 +29,12 @@ let twoGroups: String = {
     try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
   }
 
+  /// The number behind a key, to the bit; Foundation's JSON parser may be off in the last digit.
+  func number(_ key: String, in text: String) throws -> Double {
+    let start = try #require(text.range(of: "\"\(key)\": ")?.upperBound)
+    return try #require(Double(text[start...].prefix { !",\n}".contains($0) }))
+  }
+
   @Test(
     "fit prints results on standard output only, and leaves out a column without numbers with a notice"
   )
@@ -162,9 +168,7 @@ let twoGroups: String = {
     let json = try object(command.run("predict", "m.json", "groups.csv", "--format", "json").output)
     #expect((json["labels"] as? [Int])?.count == 80)
 
-    let model = try object(command.read("m.json"))
-    let fit = try #require(model["fit"] as? [String: Any])
-    let logLikelihood = try #require(fit["logLikelihood"] as? Double)
+    let logLikelihood = try number("logLikelihood", in: command.read("m.json"))
     let score = try command.run("score", "m.json", "groups.csv")
     let mean = try #require(Double(score.output.trimmingCharacters(in: .whitespacesAndNewlines)))
     // A saved model gives the log-likelihood of the fit to the bit.
