@@ -21,7 +21,8 @@ public enum MixturePicture {
     public var limits: [ClosedRange<Double>?]
     /// The two features (counted from 0) to draw when there are more; nil for all pairs, of six features at most.
     public var pair: (x: Int, y: Int)?
-    /// How many rows are drawn at most, taken evenly from first to last.
+    /// How many rows are drawn at most, taken evenly from first to last; fewer where many components in many dimensions
+    /// would make their colours take longer than some seconds.
     public var drawnLimit: Int
     /// Whether ellipses at two standard deviations are drawn too.
     public var showsTwoSigma: Bool
@@ -89,7 +90,11 @@ public enum MixturePicture {
   ) throws(MixtureError) -> String {
     try requireSameFeatures(observations, model)
     let pair = try checkedPair(options, featureCount: model.featureCount)
-    let rows = try DrawnRows(observations, limit: options.drawnLimit)
+    let cost = PictureDensity.cost(
+      featureCount: model.featureCount, componentCount: model.componentCount,
+      structure: model.structure)
+    let rows = try DrawnRows(
+      observations, limit: min(options.drawnLimit, max(1000, 10_000_000_000 / cost)))
     let names = featureNames(options.features, count: rows.featureCount)
     if rows.featureCount == 1 { return densityPicture(rows, model, names, options) }
     let colours = blendedColours(rows, model)
@@ -347,7 +352,7 @@ public enum MixturePicture {
     for k in 0..<model.componentCount where model.weights[k] > 0 {
       let peak =
         model.weights[k]
-        * normalDensity(0, mean: 0, variance: model.covariances[k][0, 0])
+        * normalDensity(0, mean: 0, variance: model.covariance(of: k)[0, 0])
       let mean = model.means[k, 0]
       guard mean >= scale.lower, mean <= scale.upper else { continue }
       let height = min(peak, panel.vertical.upper * 0.96)
@@ -446,7 +451,7 @@ struct MarginalDensity {
 
   init(_ model: GaussianMixture, feature: Int) {
     terms = (0..<model.componentCount).map {
-      (model.weights[$0], model.means[$0, feature], model.covariances[$0][feature, feature])
+      (model.weights[$0], model.means[$0, feature], model.covariance(of: $0)[feature, feature])
     }
   }
 

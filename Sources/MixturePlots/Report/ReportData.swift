@@ -40,7 +40,10 @@ struct ReportData {
     shown = isLive ? Array(0..<d) : Self.mostTelling(model, count: Self.liveFeatureLimit)
 
     // About 0.1 s for each frame in a browser, or some seconds in all here.
-    let cost = isLive ? K * (d * (d + 3) / 2 + 12) : K * d * (d + 3) / 2
+    let cost =
+      isLive
+      ? K * (d * (d + 3) / 2 + 12)
+      : PictureDensity.cost(featureCount: d, componentCount: K, structure: model.structure)
     let affordable = isLive ? max(5000, 120_000_000 / cost) : max(300, 400_000_000 / cost)
     let limit = min(max(1, report.drawnLimit), affordable, isLive ? 1_000_000 : 20_000)
     rows = try DrawnRows(report.observations, limit: limit)
@@ -92,7 +95,7 @@ struct ReportData {
   /// The features whose means differ most between components, relative to the spread within; ascending.
   private static func mostTelling(_ model: GaussianMixture, count: Int) -> [Int] {
     let variances = (0..<model.componentCount).map { k -> [Double] in
-      let matrix = model.covariances[k]
+      let matrix = model.covariance(of: k)
       return (0..<model.featureCount).map { matrix[$0, $0] }
     }
     let scores = (0..<model.featureCount).map { f -> (feature: Int, score: Double) in
@@ -153,7 +156,7 @@ struct ReportData {
     let models = report.trueModel.map { frames.map(\.model) + [$0] } ?? frames.map(\.model)
     let isFine = models.contains { model in
       (0..<model.componentCount).contains { k in
-        let matrix = model.covariances[k]
+        let matrix = model.covariance(of: k)
         return zip(shown, ranges).contains { matrix[$0, $0].squareRoot() < $1.span / 3000 }
       }
     }
@@ -276,7 +279,7 @@ struct ReportData {
         }
       }
       for k in 0..<model.componentCount {
-        let matrix = model.covariances[k]
+        let matrix = model.covariance(of: k)
         for i in shown.indices {
           for j in 0...i {
             let value = matrix[shown[i], shown[j]] / ranges[i].span / ranges[j].span
