@@ -259,7 +259,7 @@ let reportScript = #"""
       if (xTicks) {
         pen.textAlign = 'center'; pen.textBaseline = 'top';
         const most = Math.max(3, Math.floor(area.width / (integers ? 28 : 55)));
-        let set, count = integers ? Math.min(most, Math.max(1, Math.floor(area.xs[1] - area.xs[0]))) : most;
+        let set, count = integers ? Math.min(most, Math.max(1, Math.ceil(area.xs[1] - area.xs[0]))) : most;
         do {
           set = ticks(area.xs[0], area.xs[1], count--);
         } while (count > 1 && Math.max(...set.labels.map(l => pen.measureText(l).width)) * set.labels.length > area.width * 0.8);
