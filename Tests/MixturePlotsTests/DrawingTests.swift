@@ -166,27 +166,29 @@ import Testing
   }
 }
 
-@Suite("Density") struct PictureDensityTests {
-  @Test("responsibilities far from every component are still exact ratios")
-  func farAway() throws {
-    var density = PictureDensity(try mixture(componentCount: 2, featureCount: 2))
-    #expect(density.responsibilities([1e6, 1e6]) == [0, 1])
-    #expect(density.responsibilities([2, 2]) == [0.5, 0.5])
+@Suite("Responsibilities of drawn rows") struct DrawnResponsibilitiesTests {
+  func responsibilities(_ rows: [[Double]], _ model: GaussianMixture) throws -> Matrix {
+    try DrawnRows(AnyRows(rows: rows), limit: 100).responsibilities(under: model)
   }
 
   @Test("a row without some features is judged by the others, one without any by the weights")
   func missing() throws {
-    var density = PictureDensity(try mixture(componentCount: 2, featureCount: 2))
-    var alone = PictureDensity(try mixture(componentCount: 2, featureCount: 1))
-    #expect(density.responsibilities([1.5, .nan]) == alone.responsibilities([1.5]))
-    #expect(density.responsibilities([.nan, .nan]) == [0.5, 0.5])
+    let both = try mixture(componentCount: 2, featureCount: 2)
+    let alone = try mixture(componentCount: 2, featureCount: 1)
+    let got = try responsibilities([[1.5, .nan], [2, 2], [.nan, .nan], [1e6, 1e6]], both)
+    #expect(got.row(0) == (try responsibilities([[1.5]], alone).row(0)))
+    #expect(got.row(1) == [0.5, 0.5])
+    #expect(got.row(2) == [0.5, 0.5])
+    #expect(got.row(3) == [0, 1])
   }
 
   @Test("an offset common to data and model changes no responsibility")
   func offset() throws {
-    var near = PictureDensity(try mixture(componentCount: 3, featureCount: 2))
-    var far = PictureDensity(try mixture(componentCount: 3, featureCount: 2, offset: 0x1p30))
-    #expect(near.responsibilities([1, 2.5]) == far.responsibilities([0x1p30 + 1, 0x1p30 + 2.5]))
+    let near = try mixture(componentCount: 3, featureCount: 2)
+    let far = try mixture(componentCount: 3, featureCount: 2, offset: 0x1p30)
+    #expect(
+      try responsibilities([[1, 2.5]], near)
+        == responsibilities([[0x1p30 + 1, 0x1p30 + 2.5]], far))
   }
 }
 

@@ -91,14 +91,12 @@ public enum MixturePicture {
   ) throws(MixtureError) -> String {
     try requireSameFeatures(observations, model)
     let pair = try checkedPair(options, featureCount: model.featureCount)
-    let cost = PictureDensity.cost(
-      featureCount: model.featureCount, componentCount: model.componentCount,
-      structure: model.structure)
     let rows = try DrawnRows(
-      observations, limit: min(options.drawnLimit, max(1000, 10_000_000_000 / cost)))
+      observations,
+      limit: min(options.drawnLimit, max(1000, 10_000_000_000 / model.productsPerRow)))
     let names = featureNames(options.features, count: rows.featureCount)
     if rows.featureCount == 1 { return densityPicture(rows, model, names, options) }
-    let colours = blendedColours(rows, model)
+    let colours = try blendedColours(rows, model)
     if let pair {
       return pairPicture(rows, colours, names, pair, options) { panel, svg in
         drawComponents(of: model, pair, panel, &svg, options: options)
@@ -218,12 +216,12 @@ public enum MixturePicture {
     return (0, 1)
   }
 
-  static func blendedColours(_ rows: DrawnRows, _ model: GaussianMixture) -> [Colour] {
+  static func blendedColours(
+    _ rows: DrawnRows, _ model: GaussianMixture
+  ) throws(MixtureError) -> [Colour] {
     let palette = (0..<model.componentCount).map { Palette.colour($0) }
-    var density = PictureDensity(model)
-    return (0..<rows.count).map {
-      Palette.blend(density.responsibilities(rows.row($0)), colours: palette)
-    }
+    let responsibilities = try rows.responsibilities(under: model)
+    return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
   }
 
   private static func nearest(_ row: ArraySlice<Double>, _ places: [[Double]]) -> Int {

@@ -43,7 +43,7 @@ struct ReportData {
     let cost =
       isLive
       ? K * (d * (d + 3) / 2 + 12)
-      : PictureDensity.cost(featureCount: d, componentCount: K, structure: model.structure)
+      : max(1, model.productsPerRow / model.componentCount * K)
     let affordable = isLive ? max(5000, 60_000_000 / cost) : max(300, 1_200_000_000 / cost)
     let limit = min(max(1, report.drawnLimit), affordable, isLive ? 1_000_000 : 20_000)
     rows = try DrawnRows(report.observations, limit: limit)
@@ -74,9 +74,9 @@ struct ReportData {
       return AxisScale(covering: rows.column(feature))
     }
 
-    var density = PictureDensity(model)
+    let responsibilities = try rows.responsibilities(under: model)
     let sorted = rows.indices.indices
-      .map { [rows] i -> (Int, [Double]) in (i, density.responsibilities(rows.row(i))) }
+      .map { i -> (Int, [Double]) in (i, responsibilities.row(i)) }
       .map { ($0.0, $0.1, $0.1.max() ?? 1) }
       .sorted { ($0.2, $0.0) < ($1.2, $1.0) }
     doubtful = sorted.prefix(10).filter { $0.2 < 0.95 }.map { [rows, shown] i, shares, _ in
@@ -87,7 +87,7 @@ struct ReportData {
           .prefix(3).filter { $0.responsibility >= 0.005 })
     }
 
-    json = Self.json(
+    json = try Self.json(
       report, rows: rows, shown: shown, names: shownNames, frames: frames, axes: axes,
       isLive: isLive, componentCount: K)
   }
@@ -115,7 +115,7 @@ struct ReportData {
   private static func json(
     _ report: MixtureReport, rows: DrawnRows, shown: [Int], names: [String],
     frames: [MixtureReport.Frame], axes: [AxisScale], isLive: Bool, componentCount: Int
-  ) -> String {
+  ) throws(MixtureError) -> String {
     let d = rows.featureCount
     let step = stride(count: rows.count)
     let order = (0..<rows.count).map { $0 * step % rows.count }
@@ -222,7 +222,7 @@ struct ReportData {
       }
       members.append(("truth", JSONText.object(parts)))
     }
-    if !isLive { members.append(("prepared", prepared(all, rows, order))) }
+    if !isLive { members.append(("prepared", try prepared(all, rows, order))) }
     return JSONText.object(members)
   }
 
@@ -271,12 +271,12 @@ struct ReportData {
   /// For each frame and row the two largest responsibilities: two component numbers and the share of the first.
   private static func prepared(
     _ models: [GaussianMixture], _ rows: DrawnRows, _ order: [Int]
-  ) -> String {
+  ) throws(MixtureError) -> String {
     var data = Data()
     for model in models {
-      var density = PictureDensity(model)
+      let responsibilities = try rows.responsibilities(under: model)
       for i in order {
-        let shares = density.responsibilities(rows.row(i))
+        let shares = responsibilities.row(i)
         var (first, second) = (0, 0)
         for k in shares.indices where shares[k] > shares[first] { first = k }
         if first == 0, shares.count > 1 { second = 1 }
