@@ -10,6 +10,7 @@
 #define MK_FUSED 1
 #define MK_SETTLE(x) __asm__ volatile("" : "+x"(x) : : "memory")
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define MK_KEPT(pointer) __asm__("" : "+r"(pointer))
 #include "Kernels.inc"
 #pragma clang attribute pop
 #endif
