@@ -95,10 +95,10 @@ typedef struct mk_kernels {
 // Doubles of scratch that the kernels need for blocks of at most `groups` groups of d features.
 static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
   const ptrdiff_t padded = (d + MK_LANES - 1) / MK_LANES * MK_LANES;
-  // The solve holds at most six vectors for each feature; moments two copies of the tile, and for each row
-  // its number and the root of its responsibility.
+  // The solve holds at most six vectors for each feature; moments two copies of the tile, with room between
+  // panels of it, and for each row its number and the root of its responsibility.
   const ptrdiff_t solve = 6 * d * MK_LANES;
-  const ptrdiff_t moments = 2 * groups * MK_LANES * (padded + 1);
+  const ptrdiff_t moments = 2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES;
   return solve > moments ? solve : moments;
 }
 
