@@ -77,6 +77,7 @@ typedef struct mk_kernels {
 
   // Add moments about origin (k × d): zeroth k; first k × d;
   // second k × d (d + 1) / 2 (lower triangle by rows), k × d, or k (the trace).
+  // Responsibilities are not negative; where one is zero, the row is left out. No sum is -0.0 before the call.
   void (*accumulate_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
                           const double *responsibility, const double *origin, double *zeroth,
                           double *first, double *second, double *scratch);
