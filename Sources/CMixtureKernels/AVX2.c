@@ -5,9 +5,12 @@
 #if defined(__x86_64__)
 #define MK_NAME(x) mk_avx2_##x
 #define MK_TEXT "avx2"
-#define MK_INTERLEAVE 1
+#define MK_WIDTH 4
+#define MK_SPAN 3
 #define MK_FUSED 1
+#define MK_SETTLE(x) __asm__ volatile("" : "+x"(x) : : "memory")
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define MK_KEPT(pointer) __asm__("" : "+r"(pointer))
 #include "Kernels.inc"
 #pragma clang attribute pop
 #endif

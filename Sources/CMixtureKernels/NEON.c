@@ -7,7 +7,8 @@
 #if defined(__aarch64__)
 #define MK_NAME(x) mk_neon_##x
 #define MK_TEXT "neon"
-#define MK_INTERLEAVE 1
+#define MK_WIDTH 4
+#define MK_SPAN 3
 #define MK_FUSED 1
 #include "Kernels.inc"
 #endif

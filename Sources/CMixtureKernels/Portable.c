@@ -6,7 +6,8 @@
 
 #define MK_NAME(x) mk_portable_##x
 #define MK_TEXT "portable"
-#define MK_INTERLEAVE 1
+#define MK_WIDTH 4
+#define MK_SPAN 1
 #if defined(__x86_64__) && !defined(__FMA__)
 #define MK_FUSED 0
 #else

@@ -77,6 +77,7 @@ typedef struct mk_kernels {
 
   // Add moments about origin (k × d): zeroth k; first k × d;
   // second k × d (d + 1) / 2 (lower triangle by rows), k × d, or k (the trace).
+  // Responsibilities are not negative; where one is zero, the row is left out. No sum is -0.0 before the call.
   void (*accumulate_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
                           const double *responsibility, const double *origin, double *zeroth,
                           double *first, double *second, double *scratch);
@@ -95,9 +96,11 @@ typedef struct mk_kernels {
 // Doubles of scratch that the kernels need for blocks of at most `groups` groups of d features.
 static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
   const ptrdiff_t padded = (d + MK_LANES - 1) / MK_LANES * MK_LANES;
-  const ptrdiff_t solve = 4 * d * MK_LANES;
-  const ptrdiff_t centred = 2 * groups * MK_LANES * padded;
-  return solve > centred ? solve : centred;
+  // The solve holds at most six vectors for each feature; moments two copies of the tile, with room between
+  // panels of it, and for each row its number and the root of its responsibility.
+  const ptrdiff_t solve = 6 * d * MK_LANES;
+  const ptrdiff_t moments = 2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES;
+  return solve > moments ? solve : moments;
 }
 
 // The best variant this processor runs, decided once; MIXTURES_KERNELS=name in the environment forces one.

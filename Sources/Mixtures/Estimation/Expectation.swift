@@ -27,7 +27,10 @@ extension ObservationSource {
   ) throws(MixtureError) -> SufficientStatistics {
     let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
     return try ThreadTeam.reduceShards(
-      of: grid, threadCount: threadCount,
+      of: grid,
+      threadCount: ThreadTeam.worthwhile(
+        threadCount, rowCount: observationCount, componentCount: origins.rowCount,
+        elementsPerMoment: form.elementCount(featureCount: featureCount)),
       makeWorker: {
         Workspace(
           rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,

@@ -88,9 +88,12 @@ final class Workspace {
   /// Takes a block of rows. Returns whether every number in it is finite.
   func pack(_ rows: StridedRows) -> Bool {
     precondition(rows.count > 0 && rows.count <= maximalGroups * Kernels.lanes)
-    rowCount = rows.count
-    // Lanes past the last row weigh nothing.
-    for row in 0..<groups * Kernels.lanes { caseWeight[row] = row < rowCount ? 1 : 0 }
+    if rows.count != rowCount {
+      rowCount = rows.count
+      // Lanes past the last row weigh nothing.
+      caseWeight.update(repeating: 1, count: rowCount)
+      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
+    }
     var block = mk_rows(
       base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
       row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress, n: rows.count,

@@ -1,0 +1,149 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// Prints one line `kernel shape hash` for each kernel and shape, computed by the variant that the first argument names.
+// Variants with a fused multiply-add must print the same lines on every processor: see compare.sh.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "CMixtureKernels.h"
+
+// The arguments must be the same everywhere too.
+#pragma STDC FP_CONTRACT OFF
+
+// Numbers in [-1, 1) that are the same everywhere.
+static uint64_t state;
+static double next_number(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (double)(int64_t)(state >> 11) * 0x1p-52 - 1;
+}
+
+static double *numbers(ptrdiff_t count, double scale) {
+  const size_t bytes = ((size_t)count * sizeof(double) + 63) / 64 * 64 + 64;
+  double *result = aligned_alloc(64, bytes);
+  if (result == NULL) abort();
+  memset(result, 0, bytes);
+  for (ptrdiff_t i = 0; scale != 0 && i < count; i++) result[i] = scale * next_number();
+  return result;
+}
+
+// FNV-1a over whole words.
+static uint64_t hash(const void *data, ptrdiff_t words) {
+  uint64_t result = 14695981039346656037u;
+  for (ptrdiff_t i = 0; i < words; i++) {
+    uint64_t word;
+    memcpy(&word, (const char *)data + 8 * i, 8);
+    result = (result ^ word) * 1099511628211u;
+  }
+  return result;
+}
+
+static void report(const char *kernel, const char *shape, uint64_t value) {
+  printf("%s %s %016llx\n", kernel, shape, (unsigned long long)value);
+}
+
+enum form { full, diagonal, scalar };
+
+// One block through every kernel. With `far` most responsibilities are exactly zero.
+static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, int far) {
+  char shape[80];
+  const ptrdiff_t groups = (n + MK_LANES - 1) / MK_LANES, rows = groups * MK_LANES;
+  state = (uint64_t)(n * 1000003 + d * 1009 + k * 2 + far);
+  double *table = numbers(n * (d + 1), 3), *mean = numbers(k * d, far ? 40 : 2);
+  double *constant = numbers(k, 1), *weight = numbers(rows, 0), *tile = numbers(rows * d, 0);
+  double *joint = numbers(k * rows, 0), *density = numbers(rows, 0), *best = numbers(rows, 0);
+  double *scratch = numbers(mk_scratch_size(groups, d), 0);
+  int64_t *label = (int64_t *)numbers(rows, 0);
+  float *single = (float *)numbers(n * (d + 1), 0);
+  ptrdiff_t *offset = malloc((size_t)d * sizeof *offset);
+  if (offset == NULL) abort();
+  for (ptrdiff_t i = 0; i < n * (d + 1); i++) single[i] = (float)table[i];
+  for (ptrdiff_t i = 0; i < rows; i++) weight[i] = i < n ? 1 + 0.25 * (double)(i % 3) : 0;
+
+  // The last feature lies apart, so that rows are read in both ways.
+  for (ptrdiff_t j = 0; j < d; j++) offset[j] = j + (j == d - 1);
+  mk_rows block = {single, MK_FLOAT32, d + 1, offset, n, d};
+  snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td%s", n, d, k, far ? ",far" : "");
+  int finite = kernels->pack(&block, tile);
+  report("pack_float32", shape, hash(tile, rows * d) + (uint64_t)finite);
+  block.base = table;
+  block.type = MK_FLOAT64;
+  finite = kernels->pack(&block, tile);
+  report("pack_float64", shape, hash(tile, rows * d) + (uint64_t)finite);
+
+  for (int shared = 0; shared < 2; shared++) {
+    for (int form = full; form <= scalar; form++) {
+      const ptrdiff_t size = form == full ? d * (d + 1) / 2 : form == diagonal ? d : 1;
+      snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td,%s%s%s", n, d, k,
+               form == full ? "full" : form == diagonal ? "diagonal" : "scalar",
+               shared ? ",shared" : "", far ? ",far" : "");
+      double *factor = numbers(k * size, 0.3);
+      for (ptrdiff_t c = 0; c < k; c++)
+        for (ptrdiff_t i = 0; i < (form == scalar ? 1 : d); i++)
+          factor[c * size + (form == full ? i * (i + 3) / 2 : i)] = 0.8 + 0.1 * next_number();
+      double *zeroth = numbers(k, 0), *first = numbers(k * d, 0), *second = numbers(k * size, 0);
+      const ptrdiff_t stride = shared ? 0 : size;
+      mk_totals totals = {0, 0, 0};
+      if (form == full) {
+        kernels->log_joint_full(groups, d, k, tile, mean, factor, stride, constant, joint, scratch);
+      } else if (form == diagonal) {
+        kernels->log_joint_diagonal(groups, d, k, tile, mean, factor, stride, constant, joint);
+      } else {
+        kernels->log_joint_scalar(groups, d, k, tile, mean, factor, stride, constant, joint);
+      }
+      report("log_joint", shape, hash(joint, k * rows));
+      kernels->argmax(groups, k, joint, best, label);
+      report("argmax", shape, hash(best, rows) ^ hash(label, rows));
+      kernels->normalize(groups, k, weight, joint, density, &totals);
+      report("normalize", shape, hash(joint, k * rows) ^ hash(density, rows) ^ hash(&totals, 3));
+      if (form == full) {
+        kernels->accumulate_full(groups, d, k, tile, joint, mean, zeroth, first, second, scratch);
+      } else if (form == diagonal) {
+        kernels->accumulate_diagonal(groups, d, k, tile, joint, mean, zeroth, first, second);
+      } else {
+        kernels->accumulate_scalar(groups, d, k, tile, joint, mean, zeroth, first, second);
+      }
+      report("accumulate", shape, hash(zeroth, k) ^ hash(first, k * d) ^ hash(second, k * size));
+      free(factor);
+      free(zeroth);
+      free(first);
+      free(second);
+    }
+  }
+  free(table);
+  free(mean);
+  free(constant);
+  free(weight);
+  free(tile);
+  free(joint);
+  free(density);
+  free(best);
+  free(scratch);
+  free(label);
+  free(single);
+  free(offset);
+}
+
+int main(int argc, char **argv) {
+  const mk_kernels *kernels = NULL;
+  for (ptrdiff_t i = 0; argc == 2 && mk_variant(i) != NULL; i++)
+    if (strcmp(mk_variant(i)->name, argv[1]) == 0) kernels = mk_variant(i);
+  if (kernels == NULL) {
+    fprintf(stderr, "usage: %s VARIANT, one of:", argv[0]);
+    for (ptrdiff_t i = 0; mk_variant(i) != NULL; i++) fprintf(stderr, " %s", mk_variant(i)->name);
+    fprintf(stderr, "\n");
+    return 2;
+  }
+  double values[4096];
+  for (int i = 0; i < 4096; i++) values[i] = kernels->exp(-745 + 0.355 * i);
+  report("exp", "4096", hash(values, 4096));
+  for (int i = 0; i < 4096; i++) values[i] = kernels->log(0x1p-600 * values[i] + 1e-3 * i);
+  report("log", "4096", hash(values, 4096));
+  static const ptrdiff_t features[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 20, 31, 32, 33, 64, 67};
+  static const ptrdiff_t counts[] = {1, 8, 13, 40, 136, 600};
+  for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+    for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
+      for (int far = 0; far < 2; far++) run(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, far);
+  return 0;
+}
