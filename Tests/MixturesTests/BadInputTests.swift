@@ -76,6 +76,16 @@ import Testing
     }
   }
 
+  @Test("numbers that underflow when squared")
+  func underflow() throws {
+    for scale in [1e-150, 1e-170, 1e-300] {
+      expect(.degenerateObservations, "column mass", "too little") {
+        try fit(good.map { [$0[0], $0[1] * scale] }, names: ["size", "mass"])
+      }
+    }
+    try fit(good.map { [$0[0] * 1e140, $0[1] * 1e-140] })
+  }
+
   @Test("settings out of range")
   func settings() throws {
     let data = try Observations(rows: good)

@@ -370,10 +370,7 @@ struct ReportPage {
   /// Covariances and correlations, on demand, of at most the features shown.
   private func matrices(_ order: [Int]) -> String {
     guard data.shown.count > 1 else { return "" }
-    let shared =
-      model.structure.rawValue.hasPrefix("E")
-      && Set(model.covariances.matrices.prefix(2).map(\.elements)).count == 1
-      && model.structure == .eee
+    let shared = model.structure.isShared
     let listed = shared ? [0] : Array(order.prefix(30))
     let items = listed.map { k -> String in
       let matrix = model.covariances[k]

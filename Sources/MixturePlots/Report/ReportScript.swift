@@ -30,7 +30,7 @@ let reportScript = #"""
       return list;
     })();
     const rowNumber = i => {
-      const j = Number((BigInt(i) * BigInt(page.stride)) % BigInt(rowCount));
+      const j = i * page.stride % rowCount;
       return j * Math.floor(page.n / rowCount) + Math.floor(j * (page.n % rowCount) / rowCount) + 1;
     };
     const pairsOf = s => s * (s + 1) / 2;
@@ -495,8 +495,8 @@ let reportScript = #"""
           pen.strokeStyle = colour; pen.lineWidth = width; pen.setLineDash(dash); pen.stroke(); pen.setLineDash([]);
         };
         // As with the ellipses: where one component is nearly all of the sum, both lines show.
-        trail(all, ink.ink, wide ? 4.6 : 3.2, []);
-        curves.forEach((values, k) => trail(values, hue(hues ? hues[k] : k).hex, wide ? 2.2 : 1.6, dashOf(k)));
+        trail(all, ink.ink, wide ? 4.4 : 2.8, []);
+        curves.forEach((values, k) => trail(values, hue(hues ? hues[k] : k).hex, wide ? 2.2 : 1.4, dashOf(k)));
       });
       if (badges) curves.forEach((values, k) => {
         const x = (mean(model, k, f) - start) / span;

@@ -45,7 +45,19 @@ struct DataScale: Sendable {
         "\(source.describeFeature(j)) spreads too far for double precision: its variance overflows. "
           + "Rescale the column, for example by its largest absolute value.")
     }
+    let roughSums = Array(rough.first(0))
+    if let j = variances.indices.first(where: {
+      variances[$0] < Self.smallestVariance && (variances[$0] > 0 || roughSums[$0] != 0)
+    }) {
+      throw MixtureError(
+        .degenerateObservations,
+        "\(source.describeFeature(j)) spreads too little for double precision: its variance is "
+          + "\(variances[j]) (limit \(Self.smallestVariance)). Rescale the column.")
+    }
   }
+
+  /// Variances below this leave no room for a floor above the subnormal numbers.
+  private static let smallestVariance = 1e-290
 
   /// Requires that the rows determine a covariance of the given structure.
   ///
