@@ -70,14 +70,14 @@ struct AxisScale: Sendable, Equatable {
     return (0...Int(last - first)).map { (first + Double($0)) * step + 0 }
   }
 
-  /// The text beside each tick: as many decimals as the step has, the shared power of ten for very large or small ones.
+  /// The text beside each tick: as many decimals as the step has, powers of ten for very large or small ones.
   func labels(of ticks: [Double]) -> [String] {
     guard let largest = ticks.map(abs).max(), largest > 0 else { return ticks.map { _ in "0" } }
     let step = ticks.count > 1 ? ticks[1] - ticks[0] : largest
     let decimals = max(0, -Int(floor(log10(step) + 1e-9)))
-    if largest >= 1e7 || largest < 1e-3 {
-      let digits = max(
-        0, min(16, Int(floor(log10(largest) + 1e-9)) - Int(floor(log10(step) + 1e-9))))
+    let digits = max(
+      0, min(16, Int(floor(log10(largest) + 1e-9)) - Int(floor(log10(step) + 1e-9))))
+    if largest >= 1e12 || (largest >= 1e6 && digits < 4) || largest < 1e-3 {
       return ticks.map { $0 == 0 ? "0" : NumberText.scientific($0, digits: digits) }
     }
     return ticks.map { NumberText.fixed($0, decimals: decimals) }

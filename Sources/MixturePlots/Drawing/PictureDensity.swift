@@ -9,12 +9,13 @@ import Mixtures
 struct PictureDensity {
   let weights: [Double]
   private let means: [[Double]]
-  private let covariances: [Matrix]
+  private let covariances: [ComponentCovariance]
+  private let isDiagonal: Bool
   private let full: [Factor]
   private var partial: [[Int]: [Factor]] = [:]
 
   private struct Factor {
-    /// The lower triangle by rows of the Cholesky factor; a pivot is never below a floor, so that rounding cannot stop a
+    /// The lower triangle by rows of the Cholesky factor, or only its diagonal if all else is zero; a pivot is never below a floor, so that rounding cannot stop a
     /// picture.
     var lower: [Double] = []
     /// log w − log det L − d/2 log 2π.
@@ -24,13 +25,25 @@ struct PictureDensity {
   init(_ model: GaussianMixture) {
     weights = model.weights
     means = (0..<model.componentCount).map(model.means.row)
-    covariances = model.covariances.matrices
+    covariances = (0..<model.componentCount).map(model.covariance)
+    isDiagonal = model.structure.form != .full
     let all = Array(0..<model.featureCount)
-    full = zip(model.weights, covariances).map { Self.factor($1, features: all, weight: $0) }
+    full = zip(model.weights, covariances).map { [isDiagonal] in
+      Self.factor($1, features: all, weight: $0, isDiagonal: isDiagonal)
+    }
   }
 
-  private static func factor(_ matrix: Matrix, features: [Int], weight: Double) -> Factor {
+  private static func factor(
+    _ matrix: ComponentCovariance, features: [Int], weight: Double, isDiagonal: Bool
+  ) -> Factor {
     let d = features.count
+    if isDiagonal {
+      let deviations = features.map { max(matrix[$0, $0], 1e-300).squareRoot() }
+      let constant = deviations.reduce(log(weight) - 0.5 * Double(d) * log(2 * .pi)) {
+        $0 - log($1)
+      }
+      return Factor(lower: deviations, constant: constant)
+    }
     var result = Factor(lower: Array(repeating: 0, count: d * (d + 1) / 2), constant: log(weight))
     result.lower.withUnsafeMutableBufferPointer { lower in
       for i in 0..<d {
@@ -38,7 +51,8 @@ struct PictureDensity {
         for j in 0...i {
           let otherStart = j * (j + 1) / 2
           var sum = matrix[features[i], features[j]]
-          for m in 0..<j { sum -= lower[rowStart + m] * lower[otherStart + m] }
+          guard let base = lower.baseAddress else { continue }
+          sum -= Self.dot(base + rowStart, base + otherStart, count: j)
           if j < i {
             lower[rowStart + j] = sum / lower[otherStart + j]
           } else {
@@ -53,6 +67,31 @@ struct PictureDensity {
     return result
   }
 
+  /// A sum of products, four at a time.
+  private static func dot(
+    _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, count: Int
+  ) -> Double {
+    var sums = SIMD4<Double>.zero
+    var i = 0
+    while i + 4 <= count {
+      sums += SIMD4(a[i], a[i + 1], a[i + 2], a[i + 3]) * SIMD4(b[i], b[i + 1], b[i + 2], b[i + 3])
+      i += 4
+    }
+    var sum = sums.sum()
+    while i < count {
+      sum += a[i] * b[i]
+      i += 1
+    }
+    return sum
+  }
+
+  /// How many products one row takes.
+  static func cost(featureCount d: Int, componentCount K: Int, structure: CovarianceStructure)
+    -> Int
+  {
+    K * (structure.form == .full ? d * (d + 3) / 2 : d)
+  }
+
   /// log wₖ N(x; μₖ, Σₖ) for every component.
   mutating func logJoint(_ row: some RandomAccessCollection<Double>) -> [Double] {
     let values = Array(row)
@@ -63,7 +102,9 @@ struct PictureDensity {
     } else if let known = partial[observed] {
       factors = known
     } else {
-      factors = zip(weights, covariances).map { Self.factor($1, features: observed, weight: $0) }
+      factors = zip(weights, covariances).map { [isDiagonal] in
+        Self.factor($1, features: observed, weight: $0, isDiagonal: isDiagonal)
+      }
       partial[observed] = factors
     }
     var scratch = Array(repeating: 0.0, count: observed.count)
@@ -72,11 +113,18 @@ struct PictureDensity {
       let mean = means[k]
       factors[k].lower.withUnsafeBufferPointer { lower in
         scratch.withUnsafeMutableBufferPointer { scratch in
+          if isDiagonal {
+            for i in 0..<scratch.count {
+              let value = (values[observed[i]] - mean[observed[i]]) / lower[i]
+              sum += value * value
+            }
+            return
+          }
+          guard let rows = lower.baseAddress, let solved = scratch.baseAddress else { return }
           var start = 0
           for i in 0..<scratch.count {
-            var value = values[observed[i]] - mean[observed[i]]
-            for j in 0..<i { value -= lower[start + j] * scratch[j] }
-            value /= lower[start + i]
+            let gap = values[observed[i]] - mean[observed[i]]
+            let value = (gap - Self.dot(rows + start, solved, count: i)) / lower[start + i]
             scratch[i] = value
             sum += value * value
             start += i + 1
@@ -101,7 +149,7 @@ struct PictureDensity {
 extension GaussianMixture {
   /// The ellipse of component `k` in the plane of two features.
   func ellipse(_ k: Int, _ x: Int, _ y: Int) -> Ellipse {
-    let covariance = covariances[k]
+    let covariance = covariance(of: k)
     return Ellipse(
       x: means[k, x], y: means[k, y], xx: covariance[x, x], xy: covariance[x, y],
       yy: covariance[y, y])

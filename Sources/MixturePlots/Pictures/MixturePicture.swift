@@ -21,7 +21,8 @@ public enum MixturePicture {
     public var limits: [ClosedRange<Double>?]
     /// The two features (counted from 0) to draw when there are more; nil for all pairs, of six features at most.
     public var pair: (x: Int, y: Int)?
-    /// How many rows are drawn at most, taken evenly from first to last.
+    /// How many rows are drawn at most, taken evenly from first to last; fewer where many components in many dimensions
+    /// would make their colours take longer than some seconds.
     public var drawnLimit: Int
     /// Whether ellipses at two standard deviations are drawn too.
     public var showsTwoSigma: Bool
@@ -78,7 +79,8 @@ public enum MixturePicture {
   ///
   /// Two features: the points, each in the blend of the components' colours in the proportions of its responsibilities,
   /// under every component's 1-σ ellipse. One feature: the histogram with the density of the mixture and of each
-  /// component. More: the pair that `options` names, or all pairs.
+  /// component. More: the pair that `options` names, or all pairs of the six
+  /// features that tell the components apart best.
   ///
   /// - Throws: ``MixtureError/Code/featureCountMismatch`` if data and model differ in their features;
   ///   ``MixtureError/Code/emptyObservations``; ``MixtureError/Code/invalidSetting`` if `options.pair` names a feature
@@ -89,7 +91,11 @@ public enum MixturePicture {
   ) throws(MixtureError) -> String {
     try requireSameFeatures(observations, model)
     let pair = try checkedPair(options, featureCount: model.featureCount)
-    let rows = try DrawnRows(observations, limit: options.drawnLimit)
+    let cost = PictureDensity.cost(
+      featureCount: model.featureCount, componentCount: model.componentCount,
+      structure: model.structure)
+    let rows = try DrawnRows(
+      observations, limit: min(options.drawnLimit, max(1000, 10_000_000_000 / cost)))
     let names = featureNames(options.features, count: rows.featureCount)
     if rows.featureCount == 1 { return densityPicture(rows, model, names, options) }
     let colours = blendedColours(rows, model)
@@ -286,13 +292,14 @@ public enum MixturePicture {
     _ rows: DrawnRows, _ model: GaussianMixture, _ colours: [Colour], _ names: [String],
     _ options: Options
   ) -> String {
-    let shown = min(6, rows.featureCount)
+    let features = model.mostTellingFeatures(count: 6)
+    let shown = features.count
     let top = options.title == nil ? 16.0 : 40
     let gap = 8.0
     let height = options.boundedHeight(options.boundedWidth) - top - 56
     let cellWidth = (options.boundedWidth - 84 - gap * Double(shown - 1)) / Double(shown)
     let cellHeight = (height - gap * Double(shown - 1)) / Double(shown)
-    let scales = (0..<shown).map { options.scale(of: $0, in: rows) }
+    let scales = features.map { options.scale(of: $0, in: rows) }
     let left = { (column: Int) in 68 + Double(column) * (cellWidth + gap) }
     let up = { (row: Int) in top + Double(row) * (cellHeight + gap) }
     var svg = options.begin()(options.boundedHeight(options.boundedWidth))
@@ -301,33 +308,35 @@ public enum MixturePicture {
         let isLast = row == shown - 1
         if row == column {
           let panel = densityPanel(
-            rows, model, feature: row, scale: scales[row], left: left(column), top: up(row),
+            rows, model, feature: features[row], scale: scales[row], left: left(column),
+            top: up(row),
             width: cellWidth, height: cellHeight)
           panel.axes(
-            &svg, xLabel: isLast ? names[column] : nil, yLabel: row == 0 ? names[0] : nil,
-            tickLabels: (isLast, false))
-          drawDensity(rows, model, feature: row, panel, &svg, lineWidth: 1.3)
-          svg.text(
-            names[row], x: left(column) + 6, y: up(row) + 15, size: 11, anchor: "start",
-            weight: "bold")
+            &svg, xLabel: isLast ? names[features[column]] : nil,
+            yLabel: row == 0 ? names[features[0]] : nil,
+            tickLabels: (isLast, false), isValued: false)
+          drawDensity(rows, model, feature: features[row], panel, &svg, lineWidth: 1)
           continue
         }
         let panel = SVGPanel(
           left: left(column), top: up(row), width: cellWidth, height: cellHeight,
           horizontal: scales[column], vertical: scales[row])
         panel.clipped(&svg) { svg in
-          panel.dots(&svg, points(rows, colours, (column, row)))
+          panel.dots(&svg, points(rows, colours, (features[column], features[row])))
           drawComponents(
-            of: model, (column, row), panel, &svg, options: options, isSmall: true)
+            of: model, (features[column], features[row]), panel, &svg, options: options,
+            isSmall: true)
         }
         panel.axes(
-          &svg, xLabel: isLast ? names[column] : nil, yLabel: column == 0 ? names[row] : nil,
+          &svg, xLabel: isLast ? names[features[column]] : nil,
+          yLabel: column == 0 ? names[features[row]] : nil,
           tickLabels: (isLast, column == 0))
       }
     }
     if rows.featureCount > shown {
       svg.text(
-        "the first \(shown) of \(rows.featureCount) features", x: options.boundedWidth - 16,
+        "\(shown) of \(rows.featureCount) features: those that tell the components apart",
+        x: options.boundedWidth - 16,
         y: top + 14, size: 12, anchor: "end")
     }
     return svg.document(title: options.title)
@@ -347,7 +356,7 @@ public enum MixturePicture {
     for k in 0..<model.componentCount where model.weights[k] > 0 {
       let peak =
         model.weights[k]
-        * normalDensity(0, mean: 0, variance: model.covariances[k][0, 0])
+        * normalDensity(0, mean: 0, variance: model.covariance(of: k)[0, 0])
       let mean = model.means[k, 0]
       guard mean >= scale.lower, mean <= scale.upper else { continue }
       let height = min(peak, panel.vertical.upper * 0.96)
@@ -446,7 +455,7 @@ struct MarginalDensity {
 
   init(_ model: GaussianMixture, feature: Int) {
     terms = (0..<model.componentCount).map {
-      (model.weights[$0], model.means[$0, feature], model.covariances[$0][feature, feature])
+      (model.weights[$0], model.means[$0, feature], model.covariance(of: $0)[feature, feature])
     }
   }
 

@@ -128,11 +128,12 @@ struct SVGPanel {
     svg.close("g")
   }
 
-  /// The frame, ticks and, if given, axis labels. `integers` keeps horizontal ticks to whole numbers.
+  /// The frame, ticks and, if given, axis labels. `integers` keeps horizontal ticks to whole numbers; without
+  /// `isValued` the vertical axis has no ticks.
   func axes(
     _ svg: inout SVGText, xLabel: String?, yLabel: String?,
     tickLabels: (x: Bool, y: Bool) = (true, true),
-    integers: Bool = false
+    integers: Bool = false, isValued: Bool = true
   ) {
     svg.element(
       "rect",
@@ -142,7 +143,7 @@ struct SVGPanel {
       ])
     var xTicks = horizontal.ticks(count: max(3, Int(width / (integers ? 45 : 65))))
     if integers { xTicks = xTicks.filter { $0 == $0.rounded() } }
-    let yTicks = vertical.ticks(count: max(3, Int(height / 50)))
+    let yTicks = isValued ? vertical.ticks(count: max(3, Int(height / 50))) : []
     for (tick, label) in zip(xTicks, horizontal.labels(of: xTicks)) {
       svg.line(x(tick), bottom, x(tick), bottom + 5)
       if tickLabels.x { svg.text(label, x: x(tick), y: bottom + 18, size: 11) }

@@ -37,11 +37,14 @@ struct ReportData {
     let d = model.featureCount
     let K = max(model.componentCount, report.frames.map(\.model.componentCount).max() ?? 1)
     isLive = d <= Self.liveFeatureLimit
-    shown = isLive ? Array(0..<d) : Self.mostTelling(model, count: Self.liveFeatureLimit)
+    shown = isLive ? Array(0..<d) : model.mostTellingFeatures(count: Self.liveFeatureLimit)
 
     // About 0.1 s for each frame in a browser, or some seconds in all here.
-    let cost = isLive ? K * (d * (d + 3) / 2 + 12) : K * d * (d + 3) / 2
-    let affordable = isLive ? max(5000, 120_000_000 / cost) : max(300, 400_000_000 / cost)
+    let cost =
+      isLive
+      ? K * (d * (d + 3) / 2 + 12)
+      : PictureDensity.cost(featureCount: d, componentCount: K, structure: model.structure)
+    let affordable = isLive ? max(5000, 60_000_000 / cost) : max(300, 1_200_000_000 / cost)
     let limit = min(max(1, report.drawnLimit), affordable, isLive ? 1_000_000 : 20_000)
     rows = try DrawnRows(report.observations, limit: limit)
 
@@ -58,7 +61,7 @@ struct ReportData {
     let numbersPerFrame = K * (1 + shown.count + shown.count * (shown.count + 1) / 2)
     var most = min(120, max(2, 600_000 / numbersPerFrame))
     if !isLive {
-      most = min(most, max(2, 3_000_000_000 / perFrame), max(2, 12_000_000 / (5 * rows.count)))
+      most = min(most, max(2, 8_000_000_000 / perFrame), max(2, 12_000_000 / (5 * rows.count)))
     }
     frames = Self.thinned(all, to: most)
 
@@ -87,29 +90,6 @@ struct ReportData {
     json = Self.json(
       report, rows: rows, shown: shown, names: shownNames, frames: frames, axes: axes,
       isLive: isLive, componentCount: K)
-  }
-
-  /// The features whose means differ most between components, relative to the spread within; ascending.
-  private static func mostTelling(_ model: GaussianMixture, count: Int) -> [Int] {
-    let variances = (0..<model.componentCount).map { k -> [Double] in
-      let matrix = model.covariances[k]
-      return (0..<model.featureCount).map { matrix[$0, $0] }
-    }
-    let scores = (0..<model.featureCount).map { f -> (feature: Int, score: Double) in
-      var centre = 0.0
-      var within = 0.0
-      for (k, w) in model.weights.enumerated() {
-        centre += w * model.means[k, f]
-        within += w * variances[k][f]
-      }
-      let between = model.weights.enumerated().reduce(0.0) { sum, item in
-        let gap = model.means[item.offset, f] - centre
-        return sum + item.element * gap * gap
-      }
-      return (f, within > 0 ? between / within : 0)
-    }
-    return scores.sorted { ($1.score, $0.feature) < ($0.score, $1.feature) }
-      .prefix(count).map(\.feature).sorted()
   }
 
   /// The first quarter of what is allowed, the last, and evenly spaced ones between.
@@ -153,7 +133,7 @@ struct ReportData {
     let models = report.trueModel.map { frames.map(\.model) + [$0] } ?? frames.map(\.model)
     let isFine = models.contains { model in
       (0..<model.componentCount).contains { k in
-        let matrix = model.covariances[k]
+        let matrix = model.covariance(of: k)
         return zip(shown, ranges).contains { matrix[$0, $0].squareRoot() < $1.span / 3000 }
       }
     }
@@ -276,7 +256,7 @@ struct ReportData {
         }
       }
       for k in 0..<model.componentCount {
-        let matrix = model.covariances[k]
+        let matrix = model.covariance(of: k)
         for i in shown.indices {
           for j in 0...i {
             let value = matrix[shown[i], shown[j]] / ranges[i].span / ranges[j].span
@@ -312,7 +292,7 @@ struct ReportData {
   /// Which two of the shown features to begin with: those whose means differ most, in their own order.
   private static func firstPair(_ model: GaussianMixture, _ shown: [Int]) -> [Int] {
     guard shown.count > 2 else { return shown.count == 2 ? [0, 1] : [0, 0] }
-    let best = mostTelling(model, count: 2)
+    let best = model.mostTellingFeatures(count: 2)
     let places = best.compactMap { shown.firstIndex(of: $0) }
     return places.count == 2 ? places : [0, 1]
   }

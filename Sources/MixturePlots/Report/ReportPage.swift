@@ -157,7 +157,7 @@ struct ReportPage {
       event.action == .reduced
       ? "" : event.iteration == 0 ? " at the start" : " at iteration \(event.iteration)"
     let again = count > 1 ? ", and \(count - 1) more times" : ""
-    return what + when + again + (event.detail.isEmpty ? "." : ". (\(event.detail))")
+    return what + when + again + (event.detail.isEmpty ? "." : ": \(event.detail).")
   }
 
   private func section(_ section: MixtureReport.Section) -> String {
@@ -237,7 +237,8 @@ struct ReportPage {
 
   private var player: String {
     guard data.frames.count > 1 else {
-      return "<div class=\"bar player\"><output id=\"now\" class=\"now\"></output></div>"
+      return
+        "<div class=\"bar player\"><output id=\"now\" aria-live=\"off\" class=\"now\"></output></div>"
     }
     return """
       <div class="bar player" role="group" aria-label="Iterations">
@@ -249,7 +250,7 @@ struct ReportPage {
       <button id="last" type="button" aria-label="Last iteration">\(icon("", "M11.6 2H14v12h-2.4zM2 2v12l8.6-6z"))</button>
       <input type="range" id="slider" min="0" max="\(data.frames.count - 1)" value="\(data.frames.count - 1)" \
       step="1" aria-label="Iteration">
-      <output id="now" class="now" for="slider"></output>
+      <output id="now" aria-live="off" class="now" for="slider"></output>
       </div>
       <p class="note keys"><kbd>space</kbd> plays and pauses, <kbd>←</kbd> and <kbd>→</kbd> step, \
       <kbd>Home</kbd> and <kbd>End</kbd> go to the first and last iteration.</p>
@@ -281,7 +282,7 @@ struct ReportPage {
         "Each dot has the blend of the components' colours in the proportions of its responsibilities. "
           + "Ellipses mark one standard deviation.")
     } else {
-      parts.append("Grey: the data. Coloured: each component. Dark: their sum.")
+      parts.append("Grey: the data. Coloured: each component. Heavy: their sum.")
     }
     if data.shown.count > 6 { parts.append("All pairs shows the first 6 features.") }
     return parts.joined(separator: " ")
@@ -327,7 +328,7 @@ struct ReportPage {
       <section><h2>Each feature alone</h2>
       <div class="many">
       \(figures.joined())</div>
-      <p class="note">Grey: the data. Coloured: each component. Dark: their sum.</p>
+      <p class="note">Grey: the data. Coloured: each component. Heavy: their sum.</p>
       </section>
 
       """
@@ -340,7 +341,7 @@ struct ReportPage {
     }
     let heads = data.shownNames.map { "<th scope=\"col\">\($0.markupEscaped)</th>" }.joined()
     let lines = order.map { k -> String in
-      let matrix = model.covariances[k]
+      let matrix = model.covariance(of: k)
       let cells = data.shown.map { f -> String in
         let deviation = matrix[f, f].squareRoot()
         return "<td>\(NumberText.resolved(model.means[k, f], spread: deviation)) "
@@ -373,7 +374,7 @@ struct ReportPage {
     let shared = model.structure.isShared
     let listed = shared ? [0] : Array(order.prefix(30))
     let items = listed.map { k -> String in
-      let matrix = model.covariances[k]
+      let matrix = model.covariance(of: k)
       let head = data.shownNames.map { "<th scope=\"col\">\($0.markupEscaped)</th>" }.joined()
       func table(_ value: (Int, Int) -> Double) -> String {
         let lines = data.shown.enumerated().map { row, i in
@@ -403,7 +404,7 @@ struct ReportPage {
   private var doubt: String {
     let rows = data.doubtful.map { item -> String in
       let values = zip(item.values, data.axes).map {
-        "<td>\(NumberText.resolved($0.0, spread: ($0.1.upper - $0.1.lower) / 10))</td>"
+        "<td>\(NumberText.resolved($0.0, spread: $0.1.upper - $0.1.lower))</td>"
       }.joined()
       let shares = item.shares.map {
         "\(chip($0.component))\($0.component + 1): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"

@@ -72,9 +72,11 @@ let reportScript = #"""
     // ---- Scheme and colours ----------------------------------------------------------------
     const wanted = new URLSearchParams(location.search).get('scheme');
     const prefersDark = matchMedia('(prefers-color-scheme: dark)');
+    let drawsAll = true;
     let scheme = wanted === 'dark' || wanted === 'light' ? wanted : prefersDark.matches ? 'dark' : 'light';
     let palette = [], ink = {};
     function applyScheme(name) {
+      drawsAll = true;
       root.dataset.scheme = name;
       const style = getComputedStyle(root);
       for (const key of ['ink', 'soft', 'faint', 'ground', 'bar', 'halo', 'hot'])
@@ -221,8 +223,8 @@ let reportScript = #"""
       for (let i = Math.ceil(lower / step); i <= Math.floor(upper / step) && values.length < 100; i++) values.push(i * step);
       const largest = Math.max(...values.map(Math.abs), 0);
       const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-      const scientific = largest >= 1e7 || (largest > 0 && largest < 1e-3);
       const digits = largest > 0 ? Math.min(15, Math.max(0, Math.floor(Math.log10(largest)) - Math.floor(Math.log10(step) + 1e-9))) : 0;
+      const scientific = largest >= 1e12 || (largest >= 1e6 && digits < 4) || (largest > 0 && largest < 1e-3);
       const labels = values.map(v => v === 0 ? '0' : minus(scientific ? v.toExponential(digits).replace('e+', 'e') : v.toFixed(Math.min(20, decimals))));
       return { values, labels };
     }
@@ -256,7 +258,7 @@ let reportScript = #"""
       const bottom = area.top + area.height;
       if (xTicks) {
         pen.textAlign = 'center'; pen.textBaseline = 'top';
-        let set, count = Math.max(3, Math.floor(area.width / 55));
+        let set, count = Math.max(3, Math.floor(area.width / (integers ? 28 : 55)));
         do {
           set = ticks(area.xs[0], area.xs[1], count--);
         } while (count > 1 && Math.max(...set.labels.map(l => pen.measureText(l).width)) * set.labels.length > area.width * 0.8);
@@ -468,18 +470,24 @@ let reportScript = #"""
       for (let s = 0; s <= 200; s++) places.push(s / 200);
       for (let k = 0; k < model.K; k++) {
         const sd = Math.sqrt(covariance(model, k, f, f)) / span;
-        if (sd < 0.02) for (let s = -8; s <= 8; s++) places.push((mean(model, k, f) - start) / span + s * sd / 2);
+        if (sd < 0.02 && model.K <= 40) for (let s = -8; s <= 8; s++) places.push((mean(model, k, f) - start) / span + s * sd / 2);
       }
       const xs = Float64Array.from(places.filter(x => x >= 0 && x <= 1)).sort();
       const curves = [], all = new Float64Array(xs.length);
       for (let k = 0; k < model.K; k++) {
         const sd = Math.sqrt(covariance(model, k, f, f)) / span, m = (mean(model, k, f) - start) / span;
         const top = model.weights[k] / (sd * Math.sqrt(2 * Math.PI));
-        curves.push(xs.map((x, i) => {
-          const z = (x - m) / sd, value = top * Math.exp(-0.5 * z * z);
-          all[i] += value;
-          return value;
-        }));
+        // Beyond five standard deviations the curve is on the axis.
+        let first = 0, last = xs.length - 1;
+        while (first < last && xs[first + 1] < m - 5 * sd) first++;
+        while (last > first && xs[last - 1] > m + 5 * sd) last--;
+        const values = new Float64Array(last - first + 1);
+        for (let i = first; i <= last; i++) {
+          const z = (xs[i] - m) / sd;
+          values[i - first] = top * Math.exp(-0.5 * z * z);
+          all[i] += values[i - first];
+        }
+        curves.push({ first, values });
       }
       const barTop = Math.max(...bars), curveTop = all.reduce((a, b) => Math.max(a, b), 0);
       const top = (barTop > 0 ? Math.min(Math.max(barTop, curveTop), 2.5 * barTop) : curveTop || 1) * 1.08;
@@ -490,15 +498,15 @@ let reportScript = #"""
           const a = px(i / bars.length), b = px((i + 1) / bars.length);
           if (v > 0) pen.fillRect(a, py(v), Math.max(0.6, b - a - 0.6), v / top * area.height);
         });
-        const trail = (values, colour, width, dash) => {
-          pen.beginPath(); xs.forEach((x, i) => pen.lineTo(px(x), py(values[i])));
+        const trail = ({ first, values }, colour, width, dash) => {
+          pen.beginPath(); values.forEach((v, i) => pen.lineTo(px(xs[first + i]), py(v)));
           pen.strokeStyle = colour; pen.lineWidth = width; pen.setLineDash(dash); pen.stroke(); pen.setLineDash([]);
         };
         // As with the ellipses: where one component is nearly all of the sum, both lines show.
-        trail(all, ink.ink, wide ? 4.4 : 2.8, []);
-        curves.forEach((values, k) => trail(values, hue(hues ? hues[k] : k).hex, wide ? 2.2 : 1.4, dashOf(k)));
+        trail({ first: 0, values: all }, ink.ink, wide ? 4.4 : 2.8, []);
+        curves.forEach((curve, k) => trail(curve, hue(hues ? hues[k] : k).hex, wide ? 2.2 : 1.4, dashOf(k)));
       });
-      if (badges) curves.forEach((values, k) => {
+      if (badges) curves.forEach((curve, k) => {
         const x = (mean(model, k, f) - start) / span;
         if (x < 0 || x > 1 || !(model.weights[k] > 0)) return;
         const peak = model.weights[k] / (Math.sqrt(covariance(model, k, f, f)) / span * Math.sqrt(2 * Math.PI));
@@ -636,13 +644,11 @@ let reportScript = #"""
       pen.strokeStyle = ink.ink; pen.lineWidth = 1.5; pen.beginPath(); pen.moveTo(x, area.top); pen.lineTo(x, area.top + area.height); pen.stroke();
       seenAreas.set(canvas, { area });
     }
-    function drawMarginals() {
-      document.querySelectorAll('canvas[data-marginal]').forEach(canvas => {
-        const f = +canvas.dataset.marginal, view = surface(canvas, 170), { pen, width } = view;
-        const area = panel(8, 8, width - 16, 112, page.axes[f], [0, 1]);
-        density(view, area, frames[state.frame], f, null);
-        axes(pen, area, { yTicks: false, xName: page.features[f] });
-      });
+    function drawMarginal(canvas) {
+      const f = +canvas.dataset.marginal, view = surface(canvas, 170), { pen, width } = view;
+      const area = panel(8, 8, width - 16, 112, page.axes[f], [0, 1]);
+      density(view, area, frames[state.frame], f, null);
+      axes(pen, area, { yTicks: false, xName: page.features[f] });
     }
     function drawDoubt() {
       const canvas = byId('doubt'), view = surface(canvas, 230), { pen, width } = view, bins = 20;
@@ -696,6 +702,21 @@ let reportScript = #"""
     }
 
     // ---- Putting it on the page ------------------------------------------------------------
+    // A chart that is out of sight waits until it comes into sight, so that playing stays quick.
+    const charts = [['trace', drawTrace], ['weights', drawWeights], ['doubt', drawDoubt]]
+      .map(([id, draw]) => ({ canvas: byId(id), draw, isStale: true })).filter(chart => chart.canvas)
+      .concat([...document.querySelectorAll('canvas[data-marginal]')]
+        .map(canvas => ({ canvas, draw: () => drawMarginal(canvas), isStale: true })));
+    function drawCharts(all) {
+      for (const chart of charts) {
+        if (!chart.isStale) continue;
+        const box = chart.canvas.getBoundingClientRect();
+        if (!all && (box.bottom < -200 || box.top > innerHeight + 200)) continue;
+        chart.isStale = false;
+        chart.draw();
+      }
+    }
+    addEventListener('scroll', () => { if (!scheduled) requestAnimationFrame(() => drawCharts(false)); }, { passive: true });
     function render() {
       const frame = frames[state.frame];
       refresh(fitLayer, frame, state.frame, null);
@@ -704,7 +725,9 @@ let reportScript = #"""
         refresh(trueLayer, truth, -1, page.truth.hues);
         drawMain(byId('truth'), trueLayer, trueLabels && state.mode !== 'uncertainty' ? 'true' : state.mode);
       }
-      drawTrace(); drawWeights(); drawMarginals(); drawDoubt();
+      charts.forEach(chart => { chart.isStale = true; });
+      drawCharts(drawsAll);
+      drawsAll = false;
       const slider = byId('slider');
       const text = !page.fitted ? '' : 'Iteration ' + whole(frame.iteration)
         + (frame.logLikelihood === null ? '' : ' · log-likelihood ' + grouped(frame.logLikelihood));
@@ -847,6 +870,7 @@ let reportScript = #"""
     new ResizeObserver(() => {
       if (root.clientWidth === width) return;
       width = root.clientWidth;
+      drawsAll = true;
       drawCriterion(); invalidate();
     }).observe(root);
 
