@@ -39,7 +39,7 @@ enum FitReport {
       "\(ModelDescription.headline(fit.model.componentCount, fit.model.structure)): "
       + "\(words(for: fit.stoppingReason)) after \(Terminal.count(fit.iterationCount, "iteration"))"
     let restarts = fit.restartLogLikelihoods.count
-    if restarts > 1 { text += ", best of \(restarts) restarts (number \(fit.restart))" }
+    if restarts > 1 { text += ", best of \(restarts) restarts" }
     text += ".\n\(criteriaLine(summary))\n\n"
     return text + ModelDescription(model: fit.model, features: features).componentTable
   }

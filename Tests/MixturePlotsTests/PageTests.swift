@@ -197,7 +197,7 @@ private func code(_ body: () throws -> String) -> MixtureError.Code? {
     let rescue = try JSONDecoder().decode(RescueEvent.self, from: Data(event.utf8))
     report.fit?.rescued = [rescue, rescue, rescue]
     let html = try report.html()
-    #expect(html.components(separatedBy: "Component 2 was about to collapse").count == 2)
+    #expect(html.components(separatedBy: "Component 1 was about to collapse").count == 2)
     #expect(html.contains("and 2 more times"))
   }
 

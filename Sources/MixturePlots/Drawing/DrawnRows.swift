@@ -78,5 +78,5 @@ func requireSameFeatures(
 
 /// The names of d features: those given, then `feature 3` and so on where names are missing or empty.
 func featureNames(_ names: [String], count: Int) -> [String] {
-  (0..<count).map { $0 < names.count && !names[$0].isEmpty ? names[$0] : "feature \($0 + 1)" }
+  (0..<count).map { $0 < names.count && !names[$0].isEmpty ? names[$0] : "feature \($0)" }
 }

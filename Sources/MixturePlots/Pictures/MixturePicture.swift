@@ -11,7 +11,7 @@ public enum MixturePicture {
   public struct Options: Sendable {
     /// A title above the picture; none if nil.
     public var title: String?
-    /// The features' names for the axes; missing ones are numbered from 1.
+    /// The features' names for the axes; missing ones are numbered.
     public var features: [String]
     /// The width in pixels, kept within 240 … 8000.
     public var width: Double
@@ -283,7 +283,7 @@ public enum MixturePicture {
     guard !isSmall else { return }
     for k in 0..<model.componentCount where model.weights[k] > 0 {
       panel.centre(
-        &svg, x: model.means[k, pair.x], y: model.means[k, pair.y], number: k + 1,
+        &svg, x: model.means[k, pair.x], y: model.means[k, pair.y], number: k,
         colour: Palette.colour(k))
     }
   }

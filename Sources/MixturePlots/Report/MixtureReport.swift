@@ -13,7 +13,7 @@ public struct MixtureReport: Sendable {
   public var subtitle: String?
   /// The command that made the page, shown as such.
   public var command: String?
-  /// The features' names; missing or empty ones are numbered from 1.
+  /// The features' names; missing or empty ones are numbered.
   public var features: [String]
   /// The data, n × d. NaN stands for a missing value.
   public var observations: any ObservationSource

@@ -31,7 +31,7 @@ struct ReportPage {
     <header>
     <h1>\(report.title.markupEscaped)</h1>
     <button id="scheme" type="button">Dark scheme</button>
-    \(line(report.subtitle, class: "subtitle"))\(line(report.command, class: "subtitle command"))\
+    \(line(report.subtitle, class: "subtitle"))\(command)\
     <p class="summary">\(summary.markupEscaped)</p>
     </header>
     <main>
@@ -52,6 +52,13 @@ struct ReportPage {
 
   private func line(_ text: String?, class name: String) -> String {
     text.map { "<p class=\"\(name)\">\($0.markupEscaped)</p>\n" } ?? ""
+  }
+
+  /// The command, broken between words only: a browser would also break it after a hyphen.
+  private var command: String {
+    guard let command = report.command else { return "" }
+    let words = command.split(separator: " ").map { "<span>\(String($0).markupEscaped)</span>" }
+    return "<p class=\"subtitle command\">\(words.joined(separator: " "))</p>\n"
   }
 
   // MARK: In words
@@ -139,7 +146,7 @@ struct ReportPage {
   }
 
   static func words(for event: RescueEvent, count: Int) -> String {
-    let component = "Component \(event.component + 1)"
+    let component = "Component \(event.component)"
     let what: String
     switch event.action {
     case .floored:
@@ -348,7 +355,7 @@ struct ReportPage {
           + "<span class=\"spread\">± \(NumberText.resolved(deviation, spread: deviation))</span></td>"
       }
       return
-        "<tr><td>\(chip(k))\(k + 1)</td><td>\(NumberText.fixed(model.weights[k], decimals: 4))</td>"
+        "<tr><td>\(chip(k))\(k)</td><td>\(NumberText.fixed(model.weights[k], decimals: 4))</td>"
         + "<td>\(NumberText.grouped(model.weights[k] * n, decimals: 1))</td>\(cells.joined())</tr>\n"
     }
     return """
@@ -385,7 +392,7 @@ struct ReportPage {
           "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th></th>\(head)</tr></thead><tbody>\n"
           + lines.joined() + "</tbody></table></div>\n"
       }
-      let name = shared ? "All components" : "\(chip(k))Component \(k + 1)"
+      let name = shared ? "All components" : "\(chip(k))Component \(k)"
       return """
         <details><summary>\(name): covariance and correlations</summary>
         <h3>Covariance</h3>
@@ -407,7 +414,7 @@ struct ReportPage {
         "<td>\(NumberText.resolved($0.0, spread: $0.1.upper - $0.1.lower))</td>"
       }.joined()
       let shares = item.shares.map {
-        "\(chip($0.component))\($0.component + 1): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"
+        "\(chip($0.component))\($0.component): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"
       }.joined(separator: "&emsp;")
       return
         "<tr><td>\(NumberText.count(item.row + 1))</td><td class=\"words\">\(shares)</td>\(values)</tr>\n"

@@ -258,7 +258,8 @@ let reportScript = #"""
       const bottom = area.top + area.height;
       if (xTicks) {
         pen.textAlign = 'center'; pen.textBaseline = 'top';
-        let set, count = Math.max(3, Math.floor(area.width / (integers ? 28 : 55)));
+        const most = Math.max(3, Math.floor(area.width / (integers ? 28 : 55)));
+        let set, count = integers ? Math.min(most, Math.max(1, Math.floor(area.xs[1] - area.xs[0]))) : most;
         do {
           set = ticks(area.xs[0], area.xs[1], count--);
         } while (count > 1 && Math.max(...set.labels.map(l => pen.measureText(l).width)) * set.labels.length > area.width * 0.8);
@@ -406,7 +407,7 @@ let reportScript = #"""
       pen.fillStyle = ink.ground; pen.fill(); pen.strokeStyle = ink.halo; pen.lineWidth = 3; pen.stroke();
       pen.strokeStyle = colour; pen.lineWidth = 1.8; pen.stroke();
       pen.fillStyle = ink.ink; pen.font = 'bold ' + font(crowded ? 9 : 11); pen.textAlign = 'center'; pen.textBaseline = 'middle';
-      pen.fillText(String(k + 1), x, y + 0.5);
+      pen.fillText(String(k), x, y + 0.5);
     }
     // Lines of equal density that enclose 25, 50, 75 and 95 % of the mixture's mass within the axes.
     function contours(pen, area, model, fx, fy) {
@@ -636,7 +637,7 @@ let reportScript = #"""
         const final = below[frames.length - 1] - lower[frames.length - 1];
         if (final * 168 > 14) {
           pen.fillStyle = ink.ground; pen.font = 'bold ' + font(11); pen.textAlign = 'right'; pen.textBaseline = 'middle';
-          pen.fillText(String(k + 1), area.left + area.width - 6, area.y(below[frames.length - 1] - final / 2));
+          pen.fillText(String(k), area.left + area.width - 6, area.y(below[frames.length - 1] - final / 2));
         }
       }
       axes(pen, area, { xName: 'iteration', integers: true });
@@ -784,7 +785,7 @@ let reportScript = #"""
       if (nearest < 0) return hideTip();
       const lines = ['row ' + whole(rowNumber(nearest)),
         ...[fx, fy].map(f => page.features[f] + ' ' + resolved(inUnits(columns[f][nearest], f), page.scales[f])),
-        ...shares(layer, nearest).map(([k, r]) => (canvas.id === 'truth' ? 'true component ' : 'component ') + (k + 1) + ': ' + percent(r))];
+        ...shares(layer, nearest).map(([k, r]) => (canvas.id === 'truth' ? 'true component ' : 'component ') + k + ': ' + percent(r))];
       tip.replaceChildren(...lines.map((line, i) => {
         const item = document.createElement('div');
         item.textContent = line;

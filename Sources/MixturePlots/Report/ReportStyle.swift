@@ -26,6 +26,7 @@ let reportStyle = #"""
   .subtitle { grid-column: 1 / -1; color: var(--soft); margin: 0; font-size: 14px; overflow-wrap: anywhere; }
   code, pre, .subtitle.command { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
   .subtitle.command { font-size: 13px; }
+  .command span { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
   .summary { grid-column: 1 / -1; font-size: 17px; margin: 10px 0 0; max-width: 82ch; }
   section { background: var(--ground); border: 1px solid var(--rule); border-radius: 10px; padding: 20px 22px; margin-bottom: 18px; }
   .notices { list-style: none; margin: 0 0 18px; padding: 12px 16px; background: var(--notice); border-left: 4px solid var(--notice-edge); border-radius: 4px; }

@@ -7,9 +7,7 @@ public struct Matrix: Sendable, Equatable {
   /// The number of columns.
   public let columnCount: Int
   /// The elements, row after row: element (i, j) is at i · columnCount + j.
-  public var elements: [Double] {
-    didSet { precondition(elements.count == oldValue.count, "a matrix keeps its shape") }
-  }
+  public internal(set) var elements: [Double]
 
   /// A matrix from its elements, row after row.
   ///

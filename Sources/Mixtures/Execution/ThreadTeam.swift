@@ -26,7 +26,7 @@ enum ThreadTeam {
   ) throws(MixtureError) {
     let workerCount = max(1, min(threadCount, grid.shardCount))
     let next = Atomic(0)
-    let failure = Mutex<(shard: Int, error: MixtureError)?>(nil)
+    let failure = Lock<(shard: Int, error: MixtureError)?>(nil)
 
     func drain() {
       let worker = makeWorker()
@@ -56,13 +56,13 @@ enum ThreadTeam {
 
   /// The sum of what each shard yields, added pairwise in a fixed tree: shards 2i and 2i + 1, then pairs of pairs.
   /// Sums are added as soon as both sides exist, so that about log₂(shards) + threads of them are alive at once.
-  static func reduceShards<Worker, Sum: Sendable>(
+  static func reduceShards<Worker, Sum>(
     of grid: ShardGrid, threadCount: Int, makeWorker: () -> Worker,
     add: (inout Sum, Sum) -> Void,
     _ work: (Worker, Int) throws(MixtureError) -> Sum
   ) throws(MixtureError) -> Sum {
-    let waiting = Mutex<[Node: Sum]>([:])
-    let whole = Mutex<Sum?>(nil)
+    let waiting = Lock<[Node: Sum]>([:])
+    let whole = Lock<Sum?>(nil)
 
     try forEachShard(of: grid, threadCount: threadCount, makeWorker: makeWorker) {
       (worker, shard) throws(MixtureError) in
@@ -87,7 +87,7 @@ enum ThreadTeam {
         node = Node(level: node.level + 1, index: node.index / 2)
         width = (width + 1) / 2
       }
-      whole.withLock { [sum] in $0 = sum }
+      whole.withLock { $0 = sum }
     }
     return whole.withLock { $0 }!
   }
