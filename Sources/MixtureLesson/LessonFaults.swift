@@ -33,7 +33,7 @@ public enum LessonFaults {
   ///
   /// - Parameters:
   ///   - X: n × d observations.
-  ///   - componentCount: K.
+  ///   - K: the number of components.
   ///   - seed: decides the means; the same normal numbers as in ``TextbookEM/start(for:componentCount:seed:)``.
   /// - Throws: what is wrong with the observations or K.
   public static func startAboutOneNumber(

@@ -158,9 +158,14 @@ public enum MaximizationExercise {
   /// At each step the right M-step and the learner's get the same X, z and old parameters. The first difference ends
   /// the check; until then the two have gone the same way.
   ///
-  /// The other parameters, errors and the cost are those of ``check(on:componentCount:seed:stepCount:tolerance:_:)``.
+  /// Errors and cost are those of ``check(on:componentCount:seed:stepCount:tolerance:_:)``.
   ///
-  /// - Parameter start: the parameters of step 0.
+  /// - Parameters:
+  ///   - X: n × d observations.
+  ///   - start: the parameters of step 0.
+  ///   - stepCount: how many steps to compare.
+  ///   - tolerance: the largest relative difference that passes.
+  ///   - learnersStep: the M-step to be checked.
   public static func check(
     on X: [[Double]], from start: TextbookMixture, stepCount: Int = 25,
     tolerance: Double = 1e-6, _ learnersStep: TextbookEM.MaximizationStep

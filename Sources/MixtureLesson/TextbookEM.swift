@@ -59,7 +59,7 @@ public struct TextbookEM: Sendable {
   ///
   /// - Parameters:
   ///   - X: n × d observations.
-  ///   - componentCount: K.
+  ///   - K: the number of components.
   ///   - seed: decides the means.
   /// - Throws: what is wrong with the observations; `MixtureError.Code.degenerateObservations` naming a feature
   ///   that never varies, unless the covariances are spheres.

@@ -7,6 +7,7 @@ import MixturePlots
 import Mixtures
 
 extension ExampleMixture: ExpressibleByArgument {
+  /// The example with the given letter, in either case.
   public init?(argument: String) {
     self.init(rawValue: argument.uppercased())
   }

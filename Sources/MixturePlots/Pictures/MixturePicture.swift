@@ -358,7 +358,7 @@ public enum MixturePicture {
       let mean = model.means[k, 0]
       guard mean >= scale.lower, mean <= scale.upper else { continue }
       let height = min(peak, panel.vertical.upper * 0.96)
-      panel.centre(&svg, x: mean, y: height, number: k + 1, colour: Palette.colour(k))
+      panel.centre(&svg, x: mean, y: height, number: k, colour: Palette.colour(k))
     }
     panel.axes(&svg, xLabel: names[0], yLabel: "density")
     return svg.document(title: options.title)

@@ -36,7 +36,7 @@ public struct Observations: ObservationSource, Equatable {
 
   /// The observations in the given rows.
   ///
-  /// - Throws: As ``init(_:)``, and ``MixtureError/Code/shapeMismatch`` if the rows differ in length.
+  /// - Throws: As ``init(_:featureNames:)``, and ``MixtureError/Code/shapeMismatch`` if the rows differ in length.
   public init(rows: [[Double]]) throws(MixtureError) {
     try self.init(Matrix(rows: rows))
   }

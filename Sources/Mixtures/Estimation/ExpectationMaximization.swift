@@ -27,7 +27,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// When to stop iterating.
   public var stoppingRule: StoppingRule
   /// The covariance floor as a fraction of each feature's variance: Σₖ − floor · diag(variances) stays positive
-  /// semidefinite. Zero means none.
+  /// semidefinite. EII and VII, which know one unit only, keep λ at or above floor times the mean variance. Zero means
+  /// none.
   public var covarianceFloor: Double
   /// What to do with a component that collapses.
   public var rescuePolicy: RescuePolicy

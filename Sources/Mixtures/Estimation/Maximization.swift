@@ -19,7 +19,8 @@ extension GaussianMixture {
   ///   - structure: The structure of the covariances.
   ///   - equalWeights: Whether every weight is 1 / K whatever Nₖ is.
   ///   - minimumVariances: The floor f, d numbers: covariances are kept such that Σ − diag(f) is positive
-  ///     semidefinite. None by default.
+  ///     semidefinite; those of EII and VII, which know one unit only, such that λ is at least the mean of f. None by
+  ///     default.
   /// - Throws: ``MixtureError/Code/invalidModel`` naming a component without weight;
   ///   ``MixtureError/Code/notPositiveDefinite`` naming a component whose covariance is singular;
   ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor of another length.

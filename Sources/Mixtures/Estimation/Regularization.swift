@@ -4,7 +4,8 @@
 ///
 /// The bound is a constraint, not a term that is always added: where it does not bind it changes nothing, and where it
 /// does the M-step returns the maximum under it, so that the log-likelihood still never falls. With f a fixed fraction
-/// of each feature's variance, it is the same bound in any unit.
+/// of each feature's variance, it is the same bound in any unit. Multiples of the identity, which know one unit only, are
+/// held to the mean of f.
 struct CovarianceFloor: Sendable {
   /// f, one number for each feature; zeros mean no floor.
   let minimumVariances: [Double]

@@ -69,6 +69,21 @@ extension GaussianMixture {
     }
   }
 
+  /// The E-step: all that an M-step needs to know of observations, about this mixture's means.
+  ///
+  /// Statistics of parts of a table add up with `+=` to those of the whole, so that the parts may be files, processes or
+  /// machines; ``init(maximizing:structure:equalWeights:minimumVariances:)`` makes the next model of them.
+  ///
+  /// Parameters, errors and cost are those of ``logDensities(of:threadCount:)``.
+  public func statistics(
+    of observations: some ObservationSource, threadCount: Int? = nil
+  ) throws(MixtureError) -> SufficientStatistics {
+    try requireFeatures(of: observations)
+    try observations.requireRowsAndColumns()
+    return try observations.expectation(
+      under: self, threadCount: threadCount ?? Kernels.processorCount)
+  }
+
   /// Some numbers for each row, by `fill` on a workspace that holds its responsibilities and log density.
   func perRow(
     of observations: some ObservationSource, columns: Int, threadCount: Int?,

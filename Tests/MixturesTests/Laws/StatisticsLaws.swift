@@ -45,6 +45,27 @@ import Testing
     #expect(ab == ba)
   }
 
+  @Test("EM by hand, with statistics of parts added up, is the engine's EM")
+  func byHand() throws {
+    let parts = [0..<700, 700..<2000].map { RowSlice(problem.observations, rows: $0) }
+    var model = problem.model
+    for _ in 0..<3 {
+      var sum = SufficientStatistics(origins: model.means, form: .full)
+      for part in parts { sum += try model.statistics(of: part) }
+      model = try GaussianMixture(maximizing: sum, structure: .full)
+    }
+    let fit = try ExpectationMaximization(
+      componentCount: 3, initialization: .model(problem.model),
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 3)
+    ).fit(problem.observations)
+    for (a, b) in zip(model.means.elements, fit.model.means.elements) {
+      #expect(abs(a - b) < 1e-12)
+    }
+    #expect(throws: MixtureError.self) {
+      try model.statistics(of: Observations(rows: [[1, 2]]))
+    }
+  }
+
   @Test("moving the origins there and back, or adding about other origins, changes nothing")
   func rebasing() throws {
     let other = Matrix(
