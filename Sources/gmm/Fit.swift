@@ -24,7 +24,7 @@ struct Fit: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Covariance structures, separated by commas: full (VVV), tied (EEE), diagonal (VVI), spherical (VII), EEI, EII. \
+      Covariance structures, separated by commas: full (VVV), tied (EEE), diagonal (VVI), spherical (VII), EEI, EII; or all. \
       (default: full)
       """, valueName: "NAME[,NAME]"))
   var covariance: StructureList?

@@ -99,11 +99,15 @@ struct ComponentCounts: ExpressibleByArgument {
   }
 }
 
-/// One or more covariance structures, separated by commas.
+/// One or more covariance structures, separated by commas, or `all`.
 struct StructureList: ExpressibleByArgument {
   let structures: [CovarianceStructure]
 
   init?(argument: String) {
+    if argument.lowercased() == "all" {
+      structures = CovarianceStructure.allCases
+      return
+    }
     let names = argument.split(separator: ",").map(String.init)
     let found = names.compactMap { CovarianceStructure(name: $0) }
     guard !found.isEmpty, found.count == names.count else { return nil }
