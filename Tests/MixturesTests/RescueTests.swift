@@ -143,6 +143,32 @@ func duplicateRiddenRows(count n: Int, features d: Int, seed: UInt64) -> [[Doubl
     }
   }
 
+  @Test(
+    "components without weight that help nowhere are dropped, and the log-likelihood does not fall")
+  func emptyComponentsThatDoNotHelp() throws {
+    // Equal rows at three places, each explained to the floor: there is nothing for a fourth component to explain.
+    let places = [[0.0, 0], [4, 0], [0, 4]]
+    let data = try Observations(rows: (0..<300).map { places[$0 % 3] })
+    let variances = try DataScale(data, form: .diagonal, threadCount: 1).variances
+    let floor = 1e-6 * (variances[0] + variances[1]) / 2
+    let start = try GaussianMixture(
+      weights: [1.0 / 3, 1.0 / 3, 1.0 / 3, 0, 0],
+      means: Matrix(rows: places + [[1e9, 0], [0, 1e9]]),
+      covariances: Covariances(
+        structure: .vii, componentCount: 5, featureCount: 2,
+        elements: [floor, floor, floor, 1, 1]))
+    let fit = try ExpectationMaximization(
+      componentCount: 5, covariance: .spherical, initialization: .model(start)
+    ).fit(data)
+    try expectUsable(fit, data)
+    let moved = fit.rescued.filter { $0.action != .floored }
+    #expect(moved.map(\.action) == [.dropped, .dropped])
+    #expect(fit.model.componentCount == 3)
+    for (before, after) in zip(fit.trace, fit.trace.dropFirst()) {
+      #expect(after.logLikelihood >= before.logLikelihood - 1e-9)
+    }
+  }
+
   @Test("more components than different rows: the different rows are fitted, and the fit says so")
   func moreComponentsThanRows() throws {
     let rows = [[0.0, 0], [1, 2], [3, 1], [4, 5]]

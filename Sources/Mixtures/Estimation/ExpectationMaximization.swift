@@ -193,8 +193,9 @@ private struct EMRun {
   private var gains: [Double] = []
   private var floored = Set<Int>()
   private var reseedsLeft: Int
-  /// After a reseed: the model without it, to return to if it did not help.
-  private var fallback: GaussianMixture?
+  /// After components without weight were moved: the model without them, to return to if that did not help, and which of
+  /// the events told of it.
+  private var fallback: (model: GaussianMixture, events: [Int])?
 
   init(
     _ settings: ExpectationMaximization, scale: DataScale, restart: Int, threadCount: Int
@@ -226,13 +227,14 @@ private struct EMRun {
         workspace.computeLogJoint(current)
         workspace.normalize(current.componentCount, into: &statistics)
       }
-      if let model = fallback {
+      if let (model, events) = fallback {
         fallback = nil
         if statistics.logLikelihood < logLikelihood {
-          rescued[rescued.count - 1] = RescueEvent(
-            action: .dropped, component: rescued[rescued.count - 1].component,
-            iteration: iteration,
-            detail: rescued[rescued.count - 1].detail + "; moving it did not help")
+          for index in events {
+            rescued[index] = RescueEvent(
+              action: .dropped, component: rescued[index].component, iteration: iteration,
+              detail: rescued[index].detail + "; moving it did not help")
+          }
           current = model
           continue
         }
@@ -261,8 +263,8 @@ private struct EMRun {
     _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int
   ) -> IterationReport {
     // The first gain after a rescue compares different things; the history starts anew.
-    if model != nil, rescued.last.map({ $0.iteration < iteration || $0.action == .floored }) ?? true
-    {
+    let isRescue = rescued.contains { $0.iteration == iteration && $0.action != .floored }
+    if model != nil, !isRescue {
       gains.append((statistics.logLikelihood - logLikelihood) / statistics.caseWeight)
     } else {
       gains = []
@@ -289,7 +291,8 @@ private struct EMRun {
     _ statistics: SufficientStatistics, on source: some ObservationSource, iteration: Int
   ) throws(MixtureError) -> GaussianMixture {
     var statistics = statistics
-    var reseeds = 0
+    var reseeds: [Int] = []
+    var onlyEmpty = true
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
@@ -297,8 +300,10 @@ private struct EMRun {
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
         let model = try step.model()
-        guard reseeds > 0 else { return model }
-        return try reseed(reseeds, in: model, on: source)
+        guard !reseeds.isEmpty else { return model }
+        // Leaving out what owns nothing costs nothing, so that is what the moved components must beat.
+        if onlyEmpty, self.model != nil { fallback = (model, reseeds) }
+        return try reseed(reseeds.count, in: model, on: source)
       }
       guard statistics.componentCount > 1 else {
         throw MixtureError(
@@ -315,13 +320,14 @@ private struct EMRun {
       case .reseed where reseedsLeft > 0:
         action = .reseeded
         reseedsLeft -= 1
-        reseeds += 1
+        reseeds.append(rescued.count)
         statistics = statistics.removing([collapse.component])
       case .reseed, .merge, .drop:
         action = .dropped
         statistics = statistics.removing([collapse.component])
       }
       floored = []
+      onlyEmpty = onlyEmpty && collapse.isEmpty
       rescued.append(
         RescueEvent(
           action: action, component: collapse.component, iteration: iteration,
@@ -353,7 +359,7 @@ private struct EMRun {
 
   /// The model with `count` components more, at the observations that it explains worst. Each weighs about as much as
   /// d + 1 rows and has the model's mean covariance.
-  private mutating func reseed(
+  private func reseed(
     _ count: Int, in model: GaussianMixture, on source: some ObservationSource
   ) throws(MixtureError) -> GaussianMixture {
     let worst = try source.leastDense(count, under: model, threadCount: threadCount)
@@ -375,10 +381,6 @@ private struct EMRun {
     }
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
-    // A model whose likelihood was finite has a floor to fall to; one with a singular covariance has none.
-    if rescued.last.map({ $0.action == .reseeded }) ?? false, logLikelihood.isFinite {
-      fallback = settings.covarianceFloor > 0 ? model : nil
-    }
     return try GaussianMixture(
       weights: settings.equalWeights
         ? Array(repeating: 1 / Double(K), count: K) : weights,
