@@ -331,7 +331,7 @@ struct DelimitedTextReader {
     if isDecimalComma(text) {
       remedy = "Write numbers with a decimal point."
     } else if layout.isExplicit {
-      remedy = "Take the column out of --columns, or remove the row."
+      remedy = "Correct the cell, remove the row, or choose other columns."
     } else {
       remedy = "Use --exclude \(reference) to leave the column out, or remove the row."
     }

@@ -9,8 +9,8 @@ public import Mixtures
 public struct TableOptions: Sendable, Equatable {
   /// The columns to take, in this order; nil takes all that hold numbers, in the order of the table.
   public var columns: [String]?
-  /// Names to take, in this order, if `columns` is nil and the table has all of them; else they have no effect. A model's
-  /// features find their columns in this way, wherever they stand.
+  /// Names to take, in this order, if `columns` is nil and the table has all of them. If it has none they have no effect; if
+  /// it has only some, that is an error. A model's features find their columns in this way, wherever they stand.
   public var preferredColumns: [String]?
   /// The columns to leave out.
   public var excluded: [String]
@@ -95,10 +95,18 @@ struct ColumnSelection: Equatable {
     if let label { excluded.insert(label) }
     var chosen: [Int] = []
     var wanted = options.columns
-    if let preferred = options.preferredColumns, wanted == nil,
-      preferred.allSatisfy({ name in names.count { $0 == name } == 1 })
-    {
-      wanted = preferred
+    if let preferred = options.preferredColumns, wanted == nil {
+      let missing = preferred.filter { name in names.count { $0 == name } != 1 }
+      if missing.isEmpty {
+        wanted = preferred
+      } else if missing.count < preferred.count {
+        // Some names fit: taking the others by their place would mix columns up without a word.
+        throw MixtureError(
+          .invalidSetting,
+          "\(file) lacks \(missing.prefix(10).joined(separator: ", ")), which the model has, though it has "
+            + "the model's other columns. Rename them, or give the columns in the model's order with "
+            + "--columns.")
+      }
     }
     isExplicit = wanted != nil
     for text in wanted ?? [] {

@@ -84,6 +84,13 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    let outputs = [modelFile, report, plot, trace].compactMap { $0 }
+    if Set(outputs).count < outputs.count {
+      throw ValidationError("two outputs have the same name; each needs one of its own.")
+    }
+  }
+
   func run() throws {
     let problem = try readProblem()
     let recorder = FrameRecorder()
@@ -263,6 +270,8 @@ struct Fit: ParsableCommand {
   private func printResult(
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument
   ) throws(MixtureError) {
+    // A file asked for on standard output is all that stands there.
+    if [modelFile, report, plot, trace].contains("-") { return }
     switch common.format {
     case .json: try Terminal.print(document.json)
     case .text:
@@ -274,7 +283,7 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: table.featureNames, equalWeights: equalWeights)
-      let written = [modelFile, report, plot, trace].compactMap { $0 }.filter { $0 != "-" }
+      let written = [modelFile, report, plot, trace].compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)
     }

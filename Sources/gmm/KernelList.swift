@@ -10,7 +10,15 @@ struct KernelList: ParsableCommand {
     abstract: "List the arithmetic kernels that this processor runs, best first.",
     discussion: "MIXTURES_KERNELS=NAME in the environment forces one.")
 
+  @OptionGroup var common: CommonOptions
+
   func run() throws {
-    try Terminal.print(KernelVariants.available.map { $0 + "\n" }.joined())
+    let names = KernelVariants.available
+    switch common.format {
+    case .text: try Terminal.print(names.map { $0 + "\n" }.joined())
+    case .json:
+      try Terminal.print(
+        "{\"active\": \"\(KernelVariants.active)\", \"available\": \(names)}\n")
+    }
   }
 }

@@ -24,11 +24,18 @@ struct LessonStory {
   let draws: [GaussianMixture]
 
   private static let features = ["x", "y"]
+  private static let fewestPoints = 10
 
   init(
     example: ExampleMixture, count: Int, componentCount K: Int, iterations: Int, seed: UInt64,
     threads: Int?
   ) throws(MixtureError) {
+    guard count >= Self.fewestPoints else {
+      throw MixtureError(
+        .invalidSetting,
+        "-n asks for \(Terminal.count(count, "point")); the lesson needs at least \(Self.fewestPoints)."
+      )
+    }
     self.example = example
     let parts = try example.draw(count: count, seed: seed)
     let matrix = try Matrix(stacking: parts)

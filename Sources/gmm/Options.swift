@@ -91,9 +91,9 @@ struct ComponentCounts: ExpressibleByArgument {
       counts = [count]
       return
     }
-    let ends = argument.replacing("...", with: " ").split(separator: " ").map { Int($0) }
-    guard argument.contains("..."), ends.count == 2, let first = ends[0], let last = ends[1],
-      first <= last, last - first < 10_000
+    let ends = argument.split(separator: "...", omittingEmptySubsequences: false).map { Int($0) }
+    guard ends.count == 2, let first = ends[0], let last = ends[1], first >= 0, first <= last,
+      last - first < 10_000
     else { return nil }
     counts = Array(first...last)
   }

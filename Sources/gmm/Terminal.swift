@@ -8,7 +8,12 @@ import Mixtures
 enum Terminal {
   /// Writes to standard error; nothing can be done if that fails.
   static func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Foundation.write(2, $0.baseAddress, $0.count) }
+      guard written > 0 else { return }
+      rest = rest.dropFirst(written)
+    }
   }
 
   /// Writes to standard output.

@@ -143,6 +143,26 @@ func duplicateRiddenRows(count n: Int, features d: Int, seed: UInt64) -> [[Doubl
     }
   }
 
+  @Test("components that are moved together go to different rows, and the record names each")
+  func movedTogether() throws {
+    var random = RandomStream(seed: 6)
+    let rows =
+      (0..<200).map { _ in [random.normal()] } + Array(repeating: [50.0], count: 20)
+      + Array(repeating: [60.0], count: 20) + Array(repeating: [-40.0], count: 2)
+    let data = try Observations(rows: rows)
+    let start = try GaussianMixture(
+      weights: [1, 0, 0, 0], means: Matrix(rows: [[0], [1e9], [2e9], [3e9]]),
+      covariances: Covariances(
+        structure: .vvv, componentCount: 4, featureCount: 1, elements: [400, 1, 1, 1]))
+    let fit = try ExpectationMaximization(componentCount: 4, initialization: .model(start))
+      .fit(data)
+    try expectUsable(fit, data)
+    let moved = fit.rescued.filter { $0.action == .reseeded }.map(\.component)
+    #expect(Array(moved.prefix(3)) == [1, 2, 3])
+    let means = Set((0..<fit.model.componentCount).map { fit.model.means[$0, 0] })
+    #expect(means.count == fit.model.componentCount)
+  }
+
   @Test(
     "components without weight that help nowhere are dropped, and the log-likelihood does not fall")
   func emptyComponentsThatDoNotHelp() throws {

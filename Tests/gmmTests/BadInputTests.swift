@@ -76,6 +76,7 @@ struct CommandBadInputTests {
   @Test("requests without an answer")
   func requests() throws {
     try expectFailure(["fit", "good.csv", "-k", "0"], "components is 0")
+    try expectFailure(["lesson", "-n", "1"], "1 point", "at least 10")
     try expectFailure(fit("good.csv", "--restarts", "0"), "restarts is 0")
     try expectFailure(fit("good.csv", "--floor", "2"), "floor is 2")
     try command.write("one.csv", "1,2\n")
@@ -190,12 +191,36 @@ struct CommandBadInputTests {
     #expect(try command.read("err.txt").isEmpty)
   }
 
+  @Test("standard error that cannot be written is no crash")
+  func fullStandardError() throws {
+    let shell = Process()
+    shell.executableURL = URL(filePath: "/bin/bash")
+    shell.currentDirectoryURL = command.folder
+    shell.arguments = [
+      "-c",
+      "'\(Command.executable.path)' fit missing.csv -k 2 2>/dev/full; echo $? >a.txt; '\(Command.executable.path)' fit missing.csv -k 2 2>&-; echo $? >b.txt",
+    ]
+    try shell.run()
+    shell.waitUntilExit()
+    #expect(try command.read("a.txt") == "2\n")
+    #expect(try command.read("b.txt") == "2\n")
+  }
+
+  @Test("a table that has some of a model's columns, but not all, is an error")
+  func someColumns() throws {
+    _ = try command.run("fit", "good.csv", "-k", "2", "-o", "m.json")
+    try command.write("renamed.csv", good.replacing("a,b\n", with: "b,c\n"))
+    try expectFailure(["score", "m.json", "renamed.csv"], "renamed.csv lacks a")
+  }
+
   @Test("unknown flags and values are usage errors, status 64")
   func usage() throws {
     for arguments in [
       ["fit"], ["fit", "good.csv", "--bogus"], ["fit", "good.csv", "-k", "two"],
       ["fit", "good.csv", "--covariance", "round"], ["fit", "good.csv", "--start", "labels="],
-      ["fit", "good.csv", "-k", "5...2"], ["nonsense"], ["score", "m.json"],
+      ["fit", "good.csv", "-k", "5...2"], ["fit", "good.csv", "-k=-9223372036854775808...1"],
+      ["fit", "good.csv", "-k", "1... 3"], ["fit", "good.csv", "-o", "x", "--plot", "x"],
+      ["nonsense"], ["score", "m.json"],
       ["fit", "good.csv", "--threads", "0"],
     ] {
       let result = try command.run(arguments)

@@ -372,7 +372,7 @@ public enum MixturePicture {
     let histogram = Histogram(rows.column(feature), scale: scale)
     // A component much narrower than a bin may rise above the picture: the bars must stay readable.
     let bars = histogram.densities.max() ?? 0
-    let curve = marginal.samples(on: scale).map { marginal.density($0) }.max() ?? 0
+    let curve = marginal.positions(on: scale).map { marginal.density($0) }.max() ?? 0
     let highest = bars > 0 ? min(max(bars, curve), 3 * bars) : curve
     return SVGPanel(
       left: left, top: top, width: width, height: height, horizontal: scale,
@@ -385,7 +385,7 @@ public enum MixturePicture {
   ) {
     let marginal = MarginalDensity(model, feature: feature)
     let histogram = Histogram(rows.column(feature), scale: panel.horizontal)
-    let samples = marginal.samples(on: panel.horizontal)
+    let places = marginal.positions(on: panel.horizontal)
     panel.clipped(&svg) { svg in
       for (bin, density) in histogram.densities.enumerated() where density > 0 {
         let edges = histogram.edges(bin)
@@ -398,11 +398,11 @@ public enum MixturePicture {
           ])
       }
       svg.polyline(
-        samples.map { (panel.x($0), panel.y(marginal.density($0))) }, colour: "#111111",
+        places.map { (panel.x($0), panel.y(marginal.density($0))) }, colour: "#111111",
         width: 2 * lineWidth)
       for k in 0..<model.componentCount where model.weights[k] > 0 {
         svg.polyline(
-          samples.map { (panel.x($0), panel.y(marginal.density($0, component: k))) },
+          places.map { (panel.x($0), panel.y(marginal.density($0, component: k))) },
           colour: Palette.colour(k).hexText, width: lineWidth, dash: Palette.dash(k))
       }
     }
@@ -466,7 +466,7 @@ struct MarginalDensity {
   }
 
   /// Where to evaluate a curve: evenly over the axis, and closer about narrow components so that no peak is missed.
-  func samples(on scale: AxisScale) -> [Double] {
+  func positions(on scale: AxisScale) -> [Double] {
     var places = (0...240).map { scale.lower + (scale.upper - scale.lower) * Double($0) / 240 }
     for term in terms where term.variance.squareRoot() < (scale.upper - scale.lower) / 60 {
       let deviation = term.variance.squareRoot()

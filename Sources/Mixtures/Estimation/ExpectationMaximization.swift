@@ -69,8 +69,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
   ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
-  ///   O(threads · K·d²) beside the data; never n · K.
-  ///
+  ///   O(threads · K·d²) beside the data, and n numbers while a component is moved; never n · K.
   /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
   /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
   /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
@@ -120,7 +119,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       componentCount >= 1,
       "the number of components is \(componentCount); it must be at least 1.")
     try require(
-      restartCount >= 1, "the number of restarts is \(restartCount); it must be at least 1.")
+      restartCount >= 1 && restartCount <= 65_536,
+      "the number of restarts is \(restartCount); it must be at least 1 and at most 65536.")
     try require(
       stoppingRule.tolerance >= 0 && stoppingRule.tolerance.isFinite,
       "the tolerance is \(stoppingRule.tolerance); it must be 0 or a positive number.")
@@ -264,7 +264,10 @@ private struct EMRun {
   ) -> IterationReport {
     // The first gain after a rescue compares different things; the history starts anew.
     let isRescue = rescued.contains { $0.iteration == iteration && $0.action != .floored }
-    if model != nil, !isRescue {
+    // So does the first gain from a given model, which may lie outside of what the M-step can reach.
+    var isFirstFromModel = false
+    if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
+    if model != nil, !isRescue, !isFirstFromModel {
       gains.append((statistics.logLikelihood - logLikelihood) / statistics.caseWeight)
     } else {
       gains = []
@@ -293,6 +296,8 @@ private struct EMRun {
     var statistics = statistics
     var reseeds: [Int] = []
     var onlyEmpty = true
+    // The components' numbers before any of them left.
+    var original = Array(0..<statistics.componentCount)
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
@@ -303,7 +308,13 @@ private struct EMRun {
         guard !reseeds.isEmpty else { return model }
         // Leaving out what owns nothing costs nothing, so that is what the moved components must beat.
         if onlyEmpty, self.model != nil { fallback = (model, reseeds) }
-        return try reseed(reseeds.count, in: model, on: source)
+        let worst = try source.leastDense(reseeds.count, under: model, threadCount: threadCount)
+        for index in reseeds.dropFirst(worst.count) {
+          rescued[index] = RescueEvent(
+            action: .dropped, component: rescued[index].component, iteration: iteration,
+            detail: rescued[index].detail + "; there is no other row to move it to")
+        }
+        return try reseed(worst, in: model, on: source)
       }
       guard statistics.componentCount > 1 else {
         throw MixtureError(
@@ -330,8 +341,8 @@ private struct EMRun {
       onlyEmpty = onlyEmpty && collapse.isEmpty
       rescued.append(
         RescueEvent(
-          action: action, component: collapse.component, iteration: iteration,
-          detail: collapse.detail))
+          action: action, component: original.remove(at: collapse.component),
+          iteration: iteration, detail: collapse.detail))
     }
   }
 
@@ -357,12 +368,11 @@ private struct EMRun {
       .min { distance($0) < distance($1) }!
   }
 
-  /// The model with `count` components more, at the observations that it explains worst. Each weighs about as much as
-  /// d + 1 rows and has the model's mean covariance.
+  /// The model with more components, one at each of the given rows. Each weighs about as much as d + 1 rows and has the
+  /// model's mean covariance.
   private func reseed(
-    _ count: Int, in model: GaussianMixture, on source: some ObservationSource
+    _ worst: [Int], in model: GaussianMixture, on source: some ObservationSource
   ) throws(MixtureError) -> GaussianMixture {
-    let worst = try source.leastDense(count, under: model, threadCount: threadCount)
     let K = model.componentCount + worst.count
     let share = min(
       0.5 / Double(K), Double(source.featureCount + 1) / Double(source.observationCount))
@@ -403,7 +413,8 @@ private struct EMRun {
 }
 
 extension ObservationSource {
-  /// The rows with the least density under a model, least first; of equal ones the first.
+  /// The rows with the least density under a model, least first and all different: components that began on equal rows
+  /// would stay equal for ever.
   func leastDense(
     _ count: Int, under model: GaussianMixture, threadCount: Int
   ) throws(MixtureError) -> [Int] {
@@ -411,6 +422,15 @@ extension ObservationSource {
     let order = densities.indices.sorted {
       densities[$0] == densities[$1] ? $0 < $1 : densities[$0] < densities[$1]
     }
-    return Array(order.prefix(count))
+    var chosen: [Int] = []
+    var values: [[Double]] = []
+    for index in order {
+      if chosen.count == count { break }
+      let row = try self.row(index)
+      guard !values.contains(row) else { continue }
+      chosen.append(index)
+      values.append(row)
+    }
+    return chosen
   }
 }

@@ -79,6 +79,10 @@ extension GaussianMixture {
   public func conditional(given values: [Int: Double]) throws(MixtureError) -> GaussianMixture {
     let given = values.keys.sorted()
     let remaining = (0..<featureCount).filter { values[$0] == nil }
+    guard featureCount > 1 else {
+      throw MixtureError(
+        .invalidSetting, "the mixture has one feature; given it, nothing remains to describe.")
+    }
     try requireFeatures(given, atMost: featureCount - 1)
     for feature in given where !(values[feature]!.isFinite) {
       throw MixtureError(

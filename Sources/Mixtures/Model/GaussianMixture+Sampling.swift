@@ -8,13 +8,14 @@ extension GaussianMixture {
   /// own.
   ///
   /// - Parameters:
-  ///   - rows: Which observations to draw; `0..<n` for the first n.
+  ///   - rows: Which observations to draw, from 0 on; `0..<n` for the first n.
   ///   - seed: The seed.
   /// - Returns: One row for each, and its component's number.
   /// - Complexity: O(n·d²) for full covariances, O(n·d) otherwise.
   public func sample(
     _ rows: Range<Int>, seed: UInt64 = 0
   ) -> (observations: Matrix, labels: [Int]) {
+    precondition(rows.lowerBound >= 0, "observations are counted from 0")
     let d = featureCount
     var cumulative: [Double] = []
     for weight in weights { cumulative.append((cumulative.last ?? 0) + weight) }

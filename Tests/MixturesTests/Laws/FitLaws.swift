@@ -348,6 +348,28 @@ func fixedIterations(
     #expect(abs(second.logLikelihood - first.logLikelihood) < 1e-9)
   }
 
+  @Test("a start outside of what is asked for is left, and not taken for the end")
+  func startOutside() throws {
+    let rows = try Observations(rows: ReferenceTables.faithful)
+    let full = try ExpectationMaximization(
+      componentCount: 2, initialization: .labels(ReferenceTables.faithfulLabels)
+    ).fit(rows)
+    for (structure, expected) in [
+      (CovarianceStructure.eii, -1709.681373), (.eee, -1140.186759), (.vvi, -1147.806353),
+    ] {
+      let fit = try ExpectationMaximization(
+        componentCount: 2, covariance: structure, initialization: .model(full.model),
+        stoppingRule: StoppingRule(tolerance: 1e-10)
+      ).fit(rows)
+      #expect(abs(fit.logLikelihood - expected) < 1e-5)
+      #expect(fit.isConverged)
+    }
+    let equal = try ExpectationMaximization(
+      componentCount: 2, equalWeights: true, initialization: .model(full.model)
+    ).fit(rows)
+    #expect(equal.iterationCount > 1 && equal.model.weights == [0.5, 0.5])
+  }
+
   @Test("a fit in two parts is the fit in one, to the bit")
   func continuing() throws {
     let problem = try RandomProblem(n: 500, d: 2, K: 2, separation: 1)
