@@ -70,6 +70,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
   ///   O(threads · K·d²) beside the data, and n numbers while a component is moved; never n · K.
+  ///
   /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
   /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
   /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
