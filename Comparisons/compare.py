@@ -13,12 +13,16 @@ import json
 import os
 import platform
 import re
+import select
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+# The judge of all programs has one thread; OpenBLAS reads this when numpy is imported. The programs are told otherwise.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
@@ -89,22 +93,30 @@ class Peer:
             env=os.environ | {v: str(options.threads) for v in variables})
         # The warm-up also tells how long this will take; slow programs make fewer iterations.
         self.first = self.ask(1)
-        self.iterations = min(work.iterations, max(2, int(options.patience / self.first)))
+        if self.first:
+            self.iterations = min(work.iterations, max(2, int(2 * options.patience / self.first)))
 
     def ask(self, request):
+        """The answer; None if it does not come in five times the patience, and then none will be asked for again."""
         self.process.stdin.write(f"{request}\n")
         self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], 5 * self.patience)[0]:
+            return None
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.title} ended with status {self.process.wait()}")
         return json.loads(line)
 
     def measure(self):
-        if self.spent > self.patience or self.first > 3 * self.patience:
+        if self.first is None or self.spent > self.patience:
             return
-        short = self.ask(1) if self.first < self.patience / 4 else self.first
-        self.times.append((short, self.ask(self.iterations)))
-        self.spent += sum(self.times[-1])
+        short = self.ask(1)
+        long = short and self.ask(self.iterations)
+        if long is None:
+            self.first = None
+        else:
+            self.times.append((short, long))
+            self.spent += short + long
 
     def seconds(self):
         short, long = (statistics.median(times) for times in zip(*self.times))
@@ -137,9 +149,9 @@ def compare(options, work, folder):
                 time.sleep(0.02)  # threads of the one before that still spin go to sleep
                 program.measure()
         for program in (ours, *peers):
-            if not program.times:
-                print(f"  {program.title:<15} left out: a fit of one iteration took {duration(program.first)}")
-                rows.append(dict(program=program.title, times=[], first=program.first))
+            if program is not ours and program.first is None:
+                print(f"  {program.title:<15} left out: a fit took more than {5 * options.patience:.0f} s", flush=True)
+                rows.append(dict(program=program.title, times=[]))
                 continue
             # Ours is the log-likelihood that it reports, so that it is judged like the others.
             reported = float(ours.trace[program.iterations]["log_likelihood"]) / work.n
@@ -173,6 +185,18 @@ def output(*command):
         return "unknown"
 
 
+def taken_by_others():
+    """How many processors are busy in a second in which we do nothing; None where that cannot be read."""
+    def ticks():
+        fields = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]
+    try:
+        (all0, idle0), _, (all1, idle1) = ticks(), time.sleep(1), ticks()
+    except OSError:
+        return None
+    return (1 - (idle1 - idle0) / (all1 - all0)) * os.cpu_count()
+
+
 def processor():
     names = re.findall(r"^(?:Model name|BIOS Model name):\s*(.*)", output("lscpu"), re.MULTILINE)
     return names[0] if names else platform.processor() or platform.machine()
@@ -180,7 +204,7 @@ def processor():
 
 def cell(row, ours):
     if not row["times"]:
-        return f"a fit of one: {duration(row['first'])}"
+        return "–"
     mark = "" if row["difference"] <= AGREEMENT else " ≠"
     return f"{duration(row['seconds'])} ({row['seconds'] / ours:.1f} ×){mark}"
 
@@ -221,7 +245,7 @@ def write_run(options, results, began, loads):
     (folder / "README.md").write_text(f"""# Time of one EM iteration, {began:%Y-%m-%d}
 
 Medians, {options.threads} threads, float64, same observations and same start; in brackets how many times as long as
-swift-mixtures. "A fit of one" is the time of a whole fit with one iteration, of programs too slow to be timed further.
+swift-mixtures. – marks programs of which a fit of one or two iterations took more than {5 * options.patience:.0f} s.
 
 {table(results)}
 {verdict}
@@ -231,7 +255,7 @@ swift-mixtures. "A fit of one" is the time of a whole fit with one iteration, of
 | begun | {began:%Y-%m-%d %H:%M} UTC |
 | processor | {processor()}, {os.cpu_count()} processors |
 | kernels | {output(options.gmm, "kernels").splitlines()[0]} |
-| load average at the start of each work | {", ".join(f"{load:.1f}" for load in loads)} |
+| processors that others kept busy before each work | {", ".join("?" if load is None else f"{load:.1f}" for load in loads)} |
 | system | {platform.system()} {platform.release()}, {platform.libc_ver()[0]} {platform.libc_ver()[1]} |
 | commit | {options.commit} |
 | Swift | {output("swift", "--version").splitlines()[0]} |
@@ -250,19 +274,20 @@ def main():
     parser.add_argument("--works", default=",".join(w.name for w in WORKS), help="names, separated by commas")
     parser.add_argument("--peers", default="sklearn,onedal,armadillo", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--patience", type=float, default=10,
-                        help="seconds to spend on each program and work, about; far slower programs are left out")
+    parser.add_argument("--patience", type=float, default=8,
+                        help="seconds to spend on each program and work, about; slower ones are left out")
     parser.add_argument("--output", type=Path, help="folder for the record (default: runs/DATE-PROCESSOR)")
     options = parser.parse_args()
     options.peers = options.peers.split(",") if options.peers else []
-    options.commit = output("git", "rev-parse", "--short", "HEAD")
-    if output("git", "status", "--porcelain", "--", "../Sources", "../Package.swift"):
-        options.commit += " with changes"
+    engine = ("--", "../Sources", "../Package.swift")
+    options.commit = output("git", "log", "-1", "--format=%h", *engine) + ", the last that changed the engine"
+    if output("git", "status", "--porcelain", *engine):
+        options.commit += ", with changes"
     began = datetime.datetime.now(datetime.timezone.utc)
     chosen, results, loads = options.works.split(","), [], []
     for work in (w for w in WORKS if w.name in chosen):
         print(work.title, flush=True)
-        loads.append(os.getloadavg()[0])
+        loads.append(taken_by_others())
         with tempfile.TemporaryDirectory() as folder:
             results.append((work, compare(options, work, Path(folder))))
     print(table(results))
