@@ -97,10 +97,11 @@ class Peer:
             self.iterations = min(work.iterations, max(2, int(2 * options.patience / self.first)))
 
     def ask(self, request):
-        """The answer; None if it does not come in five times the patience, and then none will be asked for again."""
+        """The answer; None if it does not come in five times the patience, which ends it."""
         self.process.stdin.write(f"{request}\n")
         self.process.stdin.flush()
         if not select.select([self.process.stdout], [], [], 5 * self.patience)[0]:
+            self.close()  # or it would slow down the others
             return None
         line = self.process.stdout.readline()
         if not line:
