@@ -49,7 +49,7 @@ class Ours:
             "format": "swift-mixtures/model",
             "version": 1,
             "structure": "VVI" if diagonal else "VVV",
-            "features": [f"x{i}" for i in range(work.d)],
+            "features": [f"x{i + 1}" for i in range(work.d)],
             "weights": start.weights.tolist(),
             "means": start.means.tolist(),
             "covariances": [(np.diag(c) if diagonal else c).tolist() for c in start.covariances],
