@@ -7,6 +7,13 @@
 #define MK_TEXT "avx2"
 #define MK_WIDTH 4
 #define MK_SPAN 3
+#define MK_HEIGHT 4
+#define MK_FIRST 0
+#define MK_PANELS 3
+#define MK_TOGETHER 1
+#define MK_AHEAD 2
+#define MK_EXPONENTIALS 1
+#define MK_ABREAST 2
 #define MK_FUSED 1
 #define MK_SETTLE(x) __asm__ volatile("" : "+x"(x) : : "memory")
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -8,6 +8,13 @@
 #define MK_TEXT "portable"
 #define MK_WIDTH 4
 #define MK_SPAN 1
+#define MK_HEIGHT 4
+#define MK_FIRST 0
+#define MK_PANELS 1
+#define MK_TOGETHER 1
+#define MK_AHEAD 1
+#define MK_EXPONENTIALS 1
+#define MK_ABREAST 1
 #if defined(__x86_64__) && !defined(__FMA__)
 #define MK_FUSED 0
 #else

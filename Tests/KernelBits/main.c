@@ -51,10 +51,12 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
   const ptrdiff_t groups = (n + MK_LANES - 1) / MK_LANES, rows = groups * MK_LANES;
   state = (uint64_t)(n * 1000003 + d * 1009 + k * 2 + far);
   double *table = numbers(n * (d + 1), 3), *mean = numbers(k * d, far ? 40 : 2);
-  double *constant = numbers(k, 1), *weight = numbers(rows, 0), *tile = numbers(rows * d, 0);
-  double *joint = numbers(k * rows, 0), *density = numbers(rows, 0), *best = numbers(rows, 0);
+  double *constant = numbers(k, 1), *weight = numbers(rows, 0), *tile = numbers(groups * mk_tile_stride(d), 0);
+  const ptrdiff_t joints = k * mk_joint_stride(groups), tiles = groups * mk_tile_stride(d);
+  double *joint = numbers(joints, 0), *density = numbers(rows, 0), *entropy = numbers(rows, 0);
+  double *best = numbers(rows, 0), *lanes = numbers(k * (1 + d + d * (d + 1) / 2) * MK_LANES, 0);
   double *scratch = numbers(mk_scratch_size(groups, d), 0);
-  int64_t *label = (int64_t *)numbers(rows, 0);
+  int32_t *label = (int32_t *)numbers(rows, 0), *index = (int32_t *)numbers(rows, 0);
   float *single = (float *)numbers(n * (d + 1), 0);
   ptrdiff_t *offset = malloc((size_t)d * sizeof *offset);
   if (offset == NULL) abort();
@@ -63,19 +65,24 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
 
   // The last feature lies apart, so that rows are read in both ways.
   for (ptrdiff_t j = 0; j < d; j++) offset[j] = j + (j == d - 1);
-  mk_rows block = {single, MK_FLOAT32, d + 1, offset, n, d};
+  mk_rows block = {single, MK_FLOAT32, d + 1, offset, NULL, n, d};
   snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td%s", n, d, k, far ? ",far" : "");
   int finite = kernels->pack(&block, tile);
-  report("pack_float32", shape, hash(tile, rows * d) + (uint64_t)finite);
+  report("pack_float32", shape, hash(tile, tiles) + (uint64_t)finite);
   block.base = table;
   block.type = MK_FLOAT64;
   finite = kernels->pack(&block, tile);
-  report("pack_float64", shape, hash(tile, rows * d) + (uint64_t)finite);
+  report("pack_float64", shape, hash(tile, tiles) + (uint64_t)finite);
   // The same rows without a gap, as tables in memory lie.
   offset[d - 1] = d - 1;
   block.row_stride = d;
   finite = kernels->pack(&block, tile);
-  report("pack_adjacent", shape, hash(tile, rows * d) + (uint64_t)finite);
+  report("pack_adjacent", shape, hash(tile, tiles) + (uint64_t)finite);
+  // Chosen rows, in any order.
+  for (ptrdiff_t i = 0; i < n; i++) index[i] = (int32_t)(i * 7 % n);
+  block.row_index = index;
+  finite = kernels->pack(&block, tile);
+  report("pack_chosen", shape, hash(tile, tiles) + (uint64_t)finite);
 
   for (int shared = 0; shared < 2; shared++) {
     for (int form = full; form <= scalar; form++) {
@@ -97,13 +104,24 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
       } else {
         kernels->log_joint_scalar(groups, d, k, tile, mean, factor, stride, constant, joint);
       }
-      report("log_joint", shape, hash(joint, k * rows));
+      report("log_joint", shape, hash(joint, joints));
       kernels->argmax(groups, k, joint, best, label);
-      report("argmax", shape, hash(best, rows) ^ hash(label, rows));
-      kernels->normalize(groups, k, weight, joint, density, &totals);
-      report("normalize", shape, hash(joint, k * rows) ^ hash(density, rows) ^ hash(&totals, 3));
+      report("argmax", shape, hash(best, rows) ^ hash(label, rows / 2));
+      memset(label, 0, (size_t)rows * sizeof *label);
+      kernels->normalize(groups, k, weight, joint, density, entropy, shared ? label : NULL);
+      kernels->add_totals(groups, weight, density, entropy, &totals);
+      report("normalize", shape, hash(joint, joints) ^ hash(density, rows) ^ hash(entropy, rows) ^
+             hash(label, rows / 2) ^ hash(&totals, 3));
       if (form == full) {
-        kernels->accumulate_full(groups, d, k, tile, joint, mean, zeroth, first, second, scratch);
+        kernels->accumulate_full(groups, d, k, tile, joint, mean, lanes, zeroth, first, second, scratch);
+        if (d <= MK_LANE_FEATURES)
+          for (ptrdiff_t c = 0; c < k; c++) {
+            double *at = lanes + c * (1 + d + size) * MK_LANES;
+            kernels->fold_lanes(1, at, zeroth + c);
+            kernels->fold_lanes(d, at + MK_LANES, first + c * d);
+            kernels->fold_lanes(size, at + (1 + d) * MK_LANES, second + c * size);
+          }
+        memset(lanes, 0, (size_t)(k * (1 + d + size) * MK_LANES) * sizeof *lanes);
       } else if (form == diagonal) {
         kernels->accumulate_diagonal(groups, d, k, tile, joint, mean, zeroth, first, second);
       } else {
@@ -123,6 +141,9 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
   free(tile);
   free(joint);
   free(density);
+  free(entropy);
+  free(lanes);
+  free(index);
   free(best);
   free(scratch);
   free(label);

@@ -7,9 +7,11 @@
 // written; reentrant. A call handles one block of rows, so that dispatch costs nothing per row.
 //
 // Layout. A block holds n rows in g = ceil(n / 8) groups of eight lanes; lane l of group i is row
-// 8 i + l. A *tile* is g × d × 8 doubles: the features of eight rows side by side. Lanes past n repeat
-// row n - 1 and carry the case weight zero. Arrays "by component" are k × (8 g). Tiles, arrays by component, case
-// weights, log densities and scratch are aligned to 64 bytes.
+// 8 i + l. A *tile* holds the features of eight rows side by side: d × 8 doubles for each group, and
+// mk_tile_stride(d) from one group to the next. Lanes past n repeat
+// row n - 1 and carry the case weight zero. Arrays "by component" hold 8 g numbers for each of k components, which lie
+// mk_joint_stride(g) apart. Tiles, arrays by component, case weights, log densities, sums by lane and scratch are aligned to
+// 64 bytes.
 //
 // Bits. All variants compute with eight logical lanes, explicit fused multiply-adds and one fixed order
 // of operations, so those with a fused multiply-add agree in every bit.
@@ -26,13 +28,25 @@ extern "C" {
 
 enum { MK_LANES = 8 };
 enum { MK_FLOAT64 = 0, MK_FLOAT32 = 1 };
+// Up to so many features, full second moments are summed by lane.
+enum { MK_LANE_FEATURES = 8 };
 
-// n rows of d features: row i, feature j is element i * row_stride + column_offset[j] of base.
+// The distance between two groups of a tile: of many features an odd number of cache lines, so that groups do not share
+// cache sets.
+static inline ptrdiff_t mk_tile_stride(ptrdiff_t d) { return (d <= MK_LANE_FEATURES ? d : d | 1) * MK_LANES; }
+
+// The distance between two components' numbers in an array by component: past a power of two, so that components do not
+// share cache sets.
+static inline ptrdiff_t mk_joint_stride(ptrdiff_t groups) { return groups * MK_LANES + 32; }
+
+// n rows of d features: row i, feature j is element i * row_stride + column_offset[j] of base; with row_index, which may be
+// NULL, row row_index[i] in place of row i.
 typedef struct mk_rows {
   const void *base;
   int type;
   ptrdiff_t row_stride;
   const ptrdiff_t *column_offset;
+  const int32_t *row_index;
   ptrdiff_t n;
   ptrdiff_t d;
 } mk_rows;
@@ -68,19 +82,28 @@ typedef struct mk_kernels {
                            const double *constant, double *joint);
 
   // In place: log joint -> responsibility times case weight. A responsibility below exp(-40) is zero.
-  // Writes each row's log density, and adds to totals. k >= 1.
+  // Writes each row's log density and the entropy of its responsibilities, and, unless label is NULL, the first component
+  // with the largest joint. k >= 1.
   void (*normalize)(ptrdiff_t groups, ptrdiff_t k, const double *case_weight, double *joint,
-                    double *log_density, mk_totals *totals);
+                    double *log_density, double *row_entropy, int32_t *label);
+  // Adds the weighted sums over rows to totals.
+  void (*add_totals)(ptrdiff_t groups, const double *case_weight, const double *log_density,
+                     const double *row_entropy, mk_totals *totals);
 
   // label[row] = the first component with the largest joint; best[row] = that joint. k >= 1.
-  void (*argmax)(ptrdiff_t groups, ptrdiff_t k, const double *joint, double *best, int64_t *label);
+  void (*argmax)(ptrdiff_t groups, ptrdiff_t k, const double *joint, double *best, int32_t *label);
 
   // Add moments about origin (k × d): zeroth k; first k × d;
   // second k × d (d + 1) / 2 (lower triangle by rows), k × d, or k (the trace).
   // Responsibilities are not negative; where one is zero, the row is left out. No sum is -0.0 before the call.
+  // Of full second moments of up to MK_LANE_FEATURES features, lanes takes all the sums instead, eight lanes for each:
+  // for each component zeroth, first, second; fold_lanes adds them up. With more features each sum goes from row to row,
+  // and lanes may be NULL. In both cases sums do not depend on how rows are cut into blocks of whole groups.
   void (*accumulate_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
-                          const double *responsibility, const double *origin, double *zeroth,
-                          double *first, double *second, double *scratch);
+                          const double *responsibility, const double *origin, double *lanes,
+                          double *zeroth, double *first, double *second, double *scratch);
+  // sums[i] += the eight lanes of sum i.
+  void (*fold_lanes)(ptrdiff_t count, const double *lanes, double *sums);
   void (*accumulate_diagonal)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile,
                               const double *responsibility, const double *origin, double *zeroth,
                               double *first, double *second);
@@ -99,7 +122,8 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
   // The solve holds at most six vectors for each feature; moments two copies of the tile, with room between
   // panels of it, and for each row its number and the root of its responsibility.
   const ptrdiff_t solve = 6 * d * MK_LANES;
-  const ptrdiff_t moments = 2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES;
+  const ptrdiff_t moments =
+      2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES + 2 * MK_LANES;
   return solve > moments ? solve : moments;
 }
 
@@ -107,6 +131,15 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
 const mk_kernels *mk_active(void);
 // Every variant this processor runs, best first; NULL past the end.
 const mk_kernels *mk_variant(ptrdiff_t index);
+
+// Tells the processor that this thread waits in a loop.
+static inline void mk_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 // The number of processors that this process may run on, at least 1.
 ptrdiff_t mk_processor_count(void);

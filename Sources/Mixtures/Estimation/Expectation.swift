@@ -31,7 +31,7 @@ extension ObservationSource {
       threadCount: ThreadTeam.worthwhile(
         threadCount, rowCount: observationCount, componentCount: origins.rowCount,
         elementsPerMoment: form.elementCount(featureCount: featureCount)),
-      makeWorker: {
+      makeWorker: { _ in
         Workspace(
           rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,
           componentCount: origins.rowCount, kernels: kernels)
@@ -44,6 +44,7 @@ extension ObservationSource {
         assign(workspace, rows, &statistics)
         workspace.accumulate(into: &statistics)
       }
+      workspace.finish(&statistics)
       return statistics
     }
   }
@@ -55,7 +56,7 @@ extension ObservationSource {
     let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
     try ThreadTeam.forEachShard(
       of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: {
+      makeWorker: { _ in
         Workspace(
           rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,
           componentCount: componentCount)

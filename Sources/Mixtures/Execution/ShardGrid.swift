@@ -16,9 +16,10 @@ struct ShardGrid: Sendable {
 
   init(rowCount: Int, featureCount: Int) {
     self.rowCount = rowCount
-    // Enough shards to share out, none so small that adding its sums costs more than making them.
+    // Enough shards to share out, none so small that adding its sums, some d² of them for each component, costs more than
+    // making them.
     let even = (rowCount + 63) / 64
-    rowsPerShard = min(max((even + 255) / 256 * 256, 256), 4096)
+    rowsPerShard = min((max(even, 4 * featureCount, 1) + 255) / 256 * 256, 4096)
     rowsPerBlock = Self.rowsPerBlock(featureCount: featureCount)
   }
 

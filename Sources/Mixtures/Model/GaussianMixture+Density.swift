@@ -51,7 +51,7 @@ extension GaussianMixture {
     guard grid.shardCount > 0 else { return (0, 0) }
     return try ThreadTeam.reduceShards(
       of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: {
+      makeWorker: { _ in
         Workspace(
           rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount, componentCount: K)
       },

@@ -38,11 +38,16 @@ struct Kernels: @unchecked Sendable {
 extension Kernels {
   /// The number of processors that this process may use.
   static let processorCount = mk_processor_count()
+
+  /// Tells the processor that this thread waits in a loop.
+  @inline(__always)
+  static func pause() { mk_pause() }
 }
 
 /// One worker's memory for blocks of rows, and the calls on them. Not for use by two threads at once.
 ///
-/// A block is packed by ``pack(_:)``; then log joint densities and responsibilities replace one another in `joint`.
+/// A block is packed by ``pack(_:)``; then log joint densities and responsibilities replace one another in `joint`. The
+/// moments of the blocks of a shard are added up by ``accumulate(into:)`` and complete after ``finish(_:)``.
 final class Workspace {
   let kernels: Kernels
   let featureCount: Int
@@ -52,8 +57,12 @@ final class Workspace {
   private let joint: UnsafeMutablePointer<Double>
   private let caseWeight: UnsafeMutablePointer<Double>
   private let logDensity: UnsafeMutablePointer<Double>
+  private let rowEntropy: UnsafeMutablePointer<Double>
   private let scratch: UnsafeMutablePointer<Double>
-  private let label: UnsafeMutablePointer<Int64>
+  private let label: UnsafeMutablePointer<Int32>
+  /// Eight lanes for each moment, of few features; allocated when they are first needed.
+  private var lanes: UnsafeMutablePointer<Double>?
+  private let laneSumsPerComponent: Int
   private var rowCount = 0
   private var groups: Int { (rowCount + Kernels.lanes - 1) / Kernels.lanes }
 
@@ -71,18 +80,28 @@ final class Workspace {
     self.componentCount = componentCount
     maximalGroups = (rowsPerBlock + Kernels.lanes - 1) / Kernels.lanes
     let rows = maximalGroups * Kernels.lanes
-    tile = allocate(rows * featureCount, Double.self)
-    joint = allocate(rows * componentCount, Double.self)
-    caseWeight = allocate(rows, Double.self)
-    logDensity = allocate(rows, Double.self)
-    scratch = allocate(mk_scratch_size(maximalGroups, featureCount), Double.self)
-    label = allocate(rows, Int64.self)
+    tile = Self.allocate(maximalGroups * mk_tile_stride(featureCount))
+    joint = Self.allocate(componentCount * mk_joint_stride(maximalGroups))
+    caseWeight = Self.allocate(rows)
+    logDensity = Self.allocate(rows)
+    rowEntropy = Self.allocate(rows)
+    scratch = Self.allocate(mk_scratch_size(maximalGroups, featureCount))
+    label = Self.allocate(rows)
+    laneSumsPerComponent =
+      featureCount <= MK_LANE_FEATURES ? 1 + featureCount * (featureCount + 3) / 2 : 0
     caseWeight.initialize(repeating: 1, count: rows)
   }
 
+  private static func allocate<T>(_ count: Int) -> UnsafeMutablePointer<T> {
+    UnsafeMutableRawPointer.allocate(
+      byteCount: max(count, 1) * MemoryLayout<T>.stride, alignment: 64
+    ).bindMemory(to: T.self, capacity: max(count, 1))
+  }
+
   deinit {
-    for pointer in [tile, joint, caseWeight, logDensity, scratch] { pointer.deallocate() }
+    for pointer in [tile, joint, caseWeight, logDensity, rowEntropy, scratch] { pointer.deallocate() }
     label.deallocate()
+    lanes?.deallocate()
   }
 
   /// Takes a block of rows. Returns whether every number in it is finite.
@@ -96,8 +115,8 @@ final class Workspace {
     }
     var block = mk_rows(
       base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
-      row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress, n: rows.count,
-      d: featureCount)
+      row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress,
+      row_index: nil, n: rows.count, d: featureCount)
     return kernels.table.pointee.pack(&block, tile) != 0
   }
 
@@ -142,7 +161,9 @@ final class Workspace {
   @discardableResult
   func normalize(_ K: Int) -> (caseWeight: Double, logLikelihood: Double, entropy: Double) {
     var sums = mk_totals()
-    kernels.table.pointee.normalize(groups, K, caseWeight, joint, logDensity, &sums)
+    let table = kernels.table.pointee
+    table.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, nil)
+    table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
     return (sums.case_weight, sums.log_likelihood, sums.entropy)
   }
 
@@ -154,21 +175,20 @@ final class Workspace {
   /// Sets the responsibility of every row and component; K of them for each row.
   func setResponsibilities(_ K: Int, _ value: (_ row: Int, _ component: Int) -> Double) {
     for k in 0..<K {
-      for row in 0..<groups * Kernels.lanes {
-        joint[k * groups * Kernels.lanes + row] = row < rowCount ? value(row, k) : 0
-      }
+      let column = joint + k * mk_joint_stride(groups)
+      for row in 0..<groups * Kernels.lanes { column[row] = row < rowCount ? value(row, k) : 0 }
     }
   }
 
   /// Sets each row's responsibility for the component it belongs to to 1, the others to 0.
   func setHardResponsibilities(_ K: Int, _ component: (_ row: Int) -> Int) {
-    joint.update(repeating: 0, count: K * groups * Kernels.lanes)
-    for row in 0..<rowCount { joint[component(row) * groups * Kernels.lanes + row] = 1 }
+    joint.update(repeating: 0, count: K * mk_joint_stride(groups))
+    for row in 0..<rowCount { joint[component(row) * mk_joint_stride(groups) + row] = 1 }
   }
 
   /// The joint, or responsibility, of a row and component.
   func joint(_ row: Int, _ component: Int) -> Double {
-    joint[component * groups * Kernels.lanes + row]
+    joint[component * mk_joint_stride(groups) + row]
   }
 
   /// The log density of a row after ``normalize(_:)``, or the largest joint after ``findLabels(_:)``.
@@ -177,7 +197,8 @@ final class Workspace {
   /// The label of a row after ``findLabels(_:)``.
   func label(_ row: Int) -> Int { Int(label[row]) }
 
-  /// Adds the block's moments, by the responsibilities in `joint`, to statistics.
+  /// Adds the block's moments, by the responsibilities in `joint`, to statistics, which lack some of them until
+  /// ``finish(_:)``.
   func accumulate(into statistics: inout SufficientStatistics) {
     let table = kernels.table.pointee
     let K = statistics.componentCount
@@ -186,13 +207,14 @@ final class Workspace {
     )
     let form = statistics.form
     let origins = statistics.origins.elements
+    let lanes = form == .full ? laneSums() : nil
     statistics.values.withUnsafeMutableBufferPointer { values in
       let base = values.baseAddress!
       switch form {
       case .full:
         table.accumulate_full(
-          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second,
-          scratch)
+          groups, featureCount, K, tile, joint, origins, lanes, base + zeroth, base + first,
+          base + second, scratch)
       case .diagonal:
         table.accumulate_diagonal(
           groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
@@ -201,6 +223,40 @@ final class Workspace {
           groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
       }
     }
+  }
+
+  /// Adds what ``accumulate(into:)`` has kept apart, lane by lane, since the last call.
+  func finish(_ statistics: inout SufficientStatistics) {
+    guard statistics.form == .full, laneSumsPerComponent > 0, let lanes else { return }
+    let table = kernels.table.pointee
+    let d = featureCount
+    let (zeroth, first, second) = (
+      statistics.zerothStart, statistics.firstStart, statistics.secondStart
+    )
+    let K = statistics.componentCount
+    statistics.values.withUnsafeMutableBufferPointer { values in
+      let base = values.baseAddress!
+      let size = d * (d + 1) / 2
+      for k in 0..<K {
+        let sums = lanes + k * laneSumsPerComponent * Kernels.lanes
+        table.fold_lanes(1, sums, base + zeroth + k)
+        table.fold_lanes(d, sums + Kernels.lanes, base + first + k * d)
+        table.fold_lanes(size, sums + (1 + d) * Kernels.lanes, base + second + k * size)
+      }
+    }
+    lanes.update(repeating: 0, count: K * laneSumsPerComponent * Kernels.lanes)
+  }
+
+  /// Eight lanes for each moment; nil where the kernels need none.
+  private func laneSums() -> UnsafeMutablePointer<Double>? {
+    guard laneSumsPerComponent > 0 else { return nil }
+    if lanes == nil {
+      let count = componentCount * laneSumsPerComponent * Kernels.lanes
+      let sums: UnsafeMutablePointer<Double> = Self.allocate(count)
+      sums.initialize(repeating: 0, count: count)
+      lanes = sums
+    }
+    return lanes
   }
 }
 
