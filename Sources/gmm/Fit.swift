@@ -58,6 +58,12 @@ struct Fit: ParsableCommand {
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
+  @Option(
+    help: ArgumentHelp(
+      "Leave out what can only yield zeros: on or off; results do not depend on it.",
+      valueName: "on|off"))
+  var skipping: Switch = .on
+
   @Option(help: "How a range is ranked: bic, aic or icl.")
   var criterion: InformationCriterion = .bic
 
@@ -146,7 +152,8 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, rescuePolicy: rescue, seed: common.seed, threadCount: common.threads)
+      covarianceFloor: floor, rescuePolicy: rescue,
+      skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
     var counts = components?.counts
     var structures = covariance?.structures ?? [.full]
     switch start {

@@ -12,6 +12,12 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   case json
 }
 
+/// A choice between two.
+enum Switch: String, ExpressibleByArgument, CaseIterable {
+  case on
+  case off
+}
+
 struct CommonOptions: ParsableArguments {
   @Option(help: "How to print results: text or json.")
   var format: OutputFormat = .text

@@ -127,6 +127,12 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
       } else {
         kernels->accumulate_scalar(groups, d, k, tile, joint, mean, zeroth, first, second);
       }
+      if (form == full) {
+        // Moments, and a number that makes them positive definite.
+        for (ptrdiff_t i = 0; i < d; i++) second[i * (i + 3) / 2] += 1;
+        const int ok = kernels->cholesky(d, second, 1e-14);
+        report("cholesky", shape, hash(second, k * size) + (uint64_t)ok);
+      }
       report("accumulate", shape, hash(zeroth, k) ^ hash(first, k * d) ^ hash(second, k * size));
       free(factor);
       free(zeroth);

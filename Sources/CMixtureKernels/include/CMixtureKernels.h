@@ -111,6 +111,11 @@ typedef struct mk_kernels {
                             const double *responsibility, const double *origin, double *zeroth,
                             double *first, double *second);
 
+  // In place: a packed lower triangle -> its Cholesky factor, packed, with its diagonal inverted, as log_joint_full takes it.
+  // Returns 0, with the triangle spoilt, if a pivot is not above `tolerance` times its diagonal element, or not a normal
+  // positive number; else 1.
+  int (*cholesky)(ptrdiff_t d, double *triangle, double tolerance);
+
   // The scalar twins of the vector functions: the same bits as a lane.
   double (*exp)(double);
   double (*log)(double);
@@ -131,6 +136,11 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
 const mk_kernels *mk_active(void);
 // Every variant this processor runs, best first; NULL past the end.
 const mk_kernels *mk_variant(ptrdiff_t index);
+
+// Tells the processor that `bytes` bytes will be read soon. They need not be there.
+static inline void mk_prefetch(const void *start, ptrdiff_t bytes) {
+  for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)start + i, 0, 2);
+}
 
 // Tells the processor that this thread waits in a loop.
 static inline void mk_pause(void) {

@@ -86,3 +86,162 @@ extension ObservationSource {
     if let failure { throw failure }
   }
 }
+
+/// The E-step of one fit, iteration after iteration: what it knows of the rows from the last one lets it leave out work
+/// that could only yield zeros, and its workers' memory stays.
+///
+/// Leaving out changes no bit of any result, so neither does what is remembered: every call returns the same as
+/// `expectation(under:threadCount:)`.
+final class Expectation<Source: ObservationSource> {
+  private let source: Source
+  private let form: CovarianceStructure.Form
+  private let threadCount: Int
+  private let grid: ShardGrid
+  private let isSkipping: Bool
+  private var workers: [Worker]
+  /// The component that each row was nearest to; empty until it pays to know.
+  private var labels: UnsafeMutableBufferPointer<UInt16>
+  private var labelledComponents = 0
+  /// While components overlap too much for skipping, how many calls pass until it is looked at again, and how many passed
+  /// the last time.
+  private var patience = (left: 0, whole: 1)
+
+  private final class Worker {
+    let workspace: Workspace
+    var sparse: SparseBlock?
+    var sparseBlockCount = 0
+    init(_ workspace: Workspace) { self.workspace = workspace }
+  }
+
+  /// - Parameters:
+  ///   - form: The moments that are wanted, at least those of the models' structures.
+  ///   - isSkipping: Whether to look for work to leave out.
+  init(
+    _ source: Source, form: CovarianceStructure.Form, threadCount: Int, isSkipping: Bool
+  ) {
+    self.source = source
+    self.form = form
+    self.threadCount = threadCount
+    self.isSkipping = isSkipping
+    grid = ShardGrid(rowCount: source.observationCount, featureCount: source.featureCount)
+    workers = []
+    labels = UnsafeMutableBufferPointer(start: nil, count: 0)
+  }
+
+  deinit { labels.deallocate() }
+
+  /// How many blocks were evaluated under some of the components only.
+  var sparseBlockCount: Int { workers.reduce(0) { $0 + $1.sparseBlockCount } }
+
+  /// The statistics of all rows under a model, about the model's means.
+  ///
+  /// - Throws: ``MixtureError/Code/nonFiniteObservation``, or what the source throws.
+  func statistics(
+    under model: GaussianMixture
+  ) throws(MixtureError) -> SufficientStatistics {
+    let K = model.componentCount
+    let threads = ThreadTeam.worthwhile(
+      threadCount, rowCount: source.observationCount, componentCount: K,
+      elementsPerMoment: form.elementCount(featureCount: source.featureCount))
+    let candidates = candidates(under: model, threadCount: threads)
+    let pool = Lock((idle: takeWorkers(K), busy: [Worker]()))
+    let blockRows = SparseBlock.rowCount(
+      grid: grid, form: form, featureCount: source.featureCount)
+    // Each shard's labels are touched by the one thread that has the shard.
+    nonisolated(unsafe) let labels = labels.baseAddress
+
+    let statistics = try ThreadTeam.reduceShards(
+      of: grid, threadCount: threads,
+      makeWorker: { _ in
+        let idle = pool.withLock { $0.idle.popLast() }
+        let worker =
+          idle
+          ?? Worker(
+            Workspace(
+              rowsPerBlock: grid.rowsPerBlock, featureCount: source.featureCount, componentCount: K)
+          )
+        pool.withLock { $0.busy.append(worker) }
+        return worker
+      },
+      add: { $0 += $1 }
+    ) { (worker: Worker, shard) throws(MixtureError) in
+      var statistics = SufficientStatistics(origins: model.means, form: form)
+      let workspace = worker.workspace
+      let shardRows = grid.rows(ofShard: shard)
+      guard let candidates, let labels else {
+        for rows in grid.blocks(ofShard: shard) {
+          try source.load(rows, into: workspace)
+          workspace.computeLogJoint(model)
+          workspace.normalize(K, into: &statistics)
+          workspace.accumulate(into: &statistics)
+        }
+        workspace.finish(&statistics)
+        return statistics
+      }
+      let sparse =
+        worker.sparse
+        ?? SparseBlock(workspace: workspace, grid: grid, form: form, componentCount: K)
+      worker.sparse = sparse
+      for start in stride(from: shardRows.lowerBound, to: shardRows.upperBound, by: blockRows) {
+        let part = start..<min(start + blockRows, shardRows.upperBound)
+        var isDone = false
+        try source.withRows(part) { rows in
+          isDone = model.withPointers {
+            sparse.add(rows, $0, candidates, labels: labels + start, to: &statistics)
+          }
+        }
+        if isDone {
+          worker.sparseBlockCount += 1
+          continue
+        }
+        for first in stride(from: start, to: part.upperBound, by: grid.rowsPerBlock) {
+          let rows = first..<min(first + grid.rowsPerBlock, part.upperBound)
+          try source.load(rows, into: workspace)
+          workspace.computeLogJoint(model)
+          workspace.normalizeAndLabel(K, into: &statistics)
+          for (i, row) in rows.enumerated() { labels[row] = UInt16(workspace.label(i)) }
+          workspace.accumulate(into: &statistics)
+        }
+      }
+      workspace.finish(&statistics)
+      return statistics
+    }
+    // Not after an error, which leaves half a shard in a workspace.
+    workers = pool.withLock { $0.idle + $0.busy }
+    return statistics
+  }
+
+  /// The workers of the last call, if they are fit for K components.
+  private func takeWorkers(_ K: Int) -> [Worker] {
+    let fitting = workers.filter { $0.workspace.componentCount == K }
+    workers = []
+    return fitting
+  }
+
+  /// Which components may be left out where; nil if that is not worth it.
+  private func candidates(
+    under model: GaussianMixture, threadCount: Int
+  ) -> CandidateComponents? {
+    guard isSkipping else { return nil }
+    if patience.left > 0 {
+      patience.left -= 1
+      return nil
+    }
+    guard let candidates = CandidateComponents(model, threadCount: threadCount) else {
+      patience.whole = min(2 * patience.whole, 64)
+      patience.left = patience.whole
+      return nil
+    }
+    patience.whole = 1
+    if labels.isEmpty {
+      labels = .allocate(capacity: source.observationCount)
+      labelledComponents = 0
+    }
+    // Other components have other numbers.
+    if labelledComponents != model.componentCount {
+      labels.initialize(repeating: SparseBlock.unknown)
+      labelledComponents = model.componentCount
+    }
+    return candidates
+  }
+}

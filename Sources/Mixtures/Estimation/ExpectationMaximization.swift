@@ -32,6 +32,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var covarianceFloor: Double
   /// What to do with a component that collapses.
   public var rescuePolicy: RescuePolicy
+  /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
+  /// anything for them. It changes no bit of any result.
+  public var skipping: Bool
   /// The seed of all random choices.
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
@@ -42,7 +45,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
     initialization: Initialization = .kMeans, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
-    rescuePolicy: RescuePolicy = .reseed, seed: UInt64 = 0, threadCount: Int? = nil
+    rescuePolicy: RescuePolicy = .reseed, skipping: Bool = true, seed: UInt64 = 0,
+    threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
@@ -52,6 +56,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.stoppingRule = stoppingRule
     self.covarianceFloor = covarianceFloor
     self.rescuePolicy = rescuePolicy
+    self.skipping = skipping
     self.seed = seed
     self.threadCount = threadCount
   }
@@ -219,15 +224,13 @@ private struct EMRun {
     case .statistics(let statistics):
       current = try maximize(statistics, on: source, iteration: 0)
     }
+    // The target's moments, also while the start has a poorer structure.
+    let expectation = Expectation(
+      source, form: settings.covariance.form, threadCount: threadCount,
+      isSkipping: settings.skipping)
     var iteration = 0
     while true {
-      // The target's moments, also while the start has a poorer structure.
-      let statistics = try source.statistics(
-        about: current.means, form: settings.covariance.form, threadCount: threadCount
-      ) { workspace, _, statistics in
-        workspace.computeLogJoint(current)
-        workspace.normalize(current.componentCount, into: &statistics)
-      }
+      let statistics = try expectation.statistics(under: current)
       if let (model, events) = fallback {
         fallback = nil
         if statistics.logLikelihood < logLikelihood {

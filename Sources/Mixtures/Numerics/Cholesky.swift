@@ -19,29 +19,11 @@ struct Cholesky {
   /// - Complexity: O(d³).
   init?(packed a: some Collection<Double>, order d: Int, tolerance: Double = 0) {
     var l = Array(a)
-    var logDeterminant = 0.0
-    for i in 0..<d {
-      let rowI = i * (i + 1) / 2
-      let diagonal = l[rowI + i]
-      for j in 0...i {
-        let rowJ = j * (j + 1) / 2
-        var sum = l[rowI + j]
-        for m in 0..<j { sum -= l[rowI + m] * l[rowJ + m] }
-        if j < i {
-          l[rowI + j] = sum * l[rowJ + j]
-        } else {
-          guard sum > tolerance * diagonal, sum.isFinite, sum >= .leastNormalMagnitude else {
-            return nil
-          }
-          let root = sum.squareRoot()
-          logDeterminant += 2 * Kernels.log(root)
-          l[rowI + i] = 1 / root
-        }
-      }
-    }
+    precondition(l.count == d * (d + 1) / 2)
+    guard Kernels.cholesky(&l, order: d, tolerance: tolerance) else { return nil }
     order = d
     factor = l
-    self.logDeterminant = logDeterminant
+    logDeterminant = (0..<d).reduce(0) { $0 - 2 * Kernels.log(l[$1 * ($1 + 3) / 2]) }
   }
 
   /// L z, for one vector z.

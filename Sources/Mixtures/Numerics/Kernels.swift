@@ -36,12 +36,121 @@ struct Kernels: @unchecked Sendable {
 }
 
 extension Kernels {
+  /// Factors a packed lower triangle in place; false, and the triangle spoilt, if it is not positive definite by the given
+  /// tolerance. The diagonal of the factor is inverted.
+  static func cholesky(_ triangle: inout [Double], order: Int, tolerance: Double) -> Bool {
+    active.table.pointee.cholesky(order, &triangle, tolerance) != 0
+  }
+
   /// The number of processors that this process may use.
   static let processorCount = mk_processor_count()
 
   /// Tells the processor that this thread waits in a loop.
   @inline(__always)
   static func pause() { mk_pause() }
+}
+
+/// Calls on memory of the caller; see the C header for their contracts.
+extension Kernels {
+  /// Up to so many features, full second moments are summed in eight lanes.
+  static let laneFeatures = Int(MK_LANE_FEATURES)
+
+  static func tileStride(_ featureCount: Int) -> Int { mk_tile_stride(featureCount) }
+  static func jointStride(_ groups: Int) -> Int { mk_joint_stride(groups) }
+  static func scratchSize(groups: Int, featureCount: Int) -> Int {
+    mk_scratch_size(groups, featureCount)
+  }
+
+  /// Memory for numbers that the kernels read as whole vectors.
+  static func allocate<T>(_ count: Int) -> UnsafeMutablePointer<T> {
+    UnsafeMutableRawPointer.allocate(
+      byteCount: max(count, 1) * MemoryLayout<T>.stride, alignment: 64
+    ).bindMemory(to: T.self, capacity: max(count, 1))
+  }
+
+  /// Packs the rows with the given numbers. Returns whether every number in them is finite.
+  func pack(
+    _ rows: StridedRows, featureCount: Int, index: UnsafePointer<Int32>, count: Int,
+    into tile: UnsafeMutablePointer<Double>
+  ) -> Bool {
+    var block = mk_rows(
+      base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
+      row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress, row_index: index,
+      n: count, d: featureCount)
+    return table.pointee.pack(&block, tile) != 0
+  }
+
+  /// Log joint densities of the components in `range`.
+  func logJoint(
+    _ model: ModelPointers, _ range: Range<Int>, groups: Int, tile: UnsafePointer<Double>,
+    joint: UnsafeMutablePointer<Double>, scratch: UnsafeMutablePointer<Double>
+  ) {
+    let d = model.featureCount
+    let k = range.lowerBound
+    let mean = model.means + k * d
+    let factor = model.factors + k * model.factorStride
+    let constant = model.constants + k
+    switch model.form {
+    case .full:
+      table.pointee.log_joint_full(
+        groups, d, range.count, tile, mean, factor, model.factorStride, constant, joint, scratch)
+    case .diagonal:
+      table.pointee.log_joint_diagonal(
+        groups, d, range.count, tile, mean, factor, model.factorStride, constant, joint)
+    case .scalar:
+      table.pointee.log_joint_scalar(
+        groups, d, range.count, tile, mean, factor, model.factorStride, constant, joint)
+    }
+  }
+
+  /// Log joint densities of K components → responsibilities.
+  func normalize(
+    groups: Int, _ K: Int, caseWeight: UnsafePointer<Double>, joint: UnsafeMutablePointer<Double>,
+    logDensity: UnsafeMutablePointer<Double>, rowEntropy: UnsafeMutablePointer<Double>,
+    label: UnsafeMutablePointer<Int32>?
+  ) {
+    table.pointee.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, label)
+  }
+
+  /// Adds what the rows of a block sum to.
+  func addTotals(
+    groups: Int, caseWeight: UnsafePointer<Double>, logDensity: UnsafePointer<Double>,
+    rowEntropy: UnsafePointer<Double>, to statistics: inout SufficientStatistics
+  ) {
+    var sums = mk_totals()
+    table.pointee.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
+    statistics.values[0] += sums.case_weight
+    statistics.values[1] += sums.log_likelihood
+    statistics.values[2] += sums.entropy
+  }
+}
+
+/// Where the parameters of a model lie, while they are borrowed.
+struct ModelPointers {
+  let form: CovarianceStructure.Form
+  let featureCount: Int
+  let componentCount: Int
+  let means: UnsafePointer<Double>
+  let factors: UnsafePointer<Double>
+  let factorStride: Int
+  let constants: UnsafePointer<Double>
+}
+
+extension GaussianMixture {
+  /// Calls `body` with the parameters where they lie.
+  func withPointers<Result>(_ body: (ModelPointers) -> Result) -> Result {
+    means.elements.withUnsafeBufferPointer { means in
+      factors.withUnsafeBufferPointer { factors in
+        constants.withUnsafeBufferPointer { constants in
+          body(
+            ModelPointers(
+              form: structure.form, featureCount: featureCount, componentCount: componentCount,
+              means: means.baseAddress!, factors: factors.baseAddress!,
+              factorStride: factorStride, constants: constants.baseAddress!))
+        }
+      }
+    }
+  }
 }
 
 /// One worker's memory for blocks of rows, and the calls on them. Not for use by two threads at once.
@@ -64,6 +173,8 @@ final class Workspace {
   private var lanes: UnsafeMutablePointer<Double>?
   private let laneSumsPerComponent: Int
   private var rowCount = 0
+  /// What the processor is told to fetch while it computes: the memory that follows on the block's, in three steps.
+  private var ahead: (next: UnsafeRawPointer?, step: Int) = (nil, 0)
   private var groups: Int { (rowCount + Kernels.lanes - 1) / Kernels.lanes }
 
   /// Memory for blocks of `rowsPerBlock` rows under models of at most `componentCount` components.
@@ -80,26 +191,22 @@ final class Workspace {
     self.componentCount = componentCount
     maximalGroups = (rowsPerBlock + Kernels.lanes - 1) / Kernels.lanes
     let rows = maximalGroups * Kernels.lanes
-    tile = Self.allocate(maximalGroups * mk_tile_stride(featureCount))
-    joint = Self.allocate(componentCount * mk_joint_stride(maximalGroups))
-    caseWeight = Self.allocate(rows)
-    logDensity = Self.allocate(rows)
-    rowEntropy = Self.allocate(rows)
-    scratch = Self.allocate(mk_scratch_size(maximalGroups, featureCount))
-    label = Self.allocate(rows)
+    tile = Kernels.allocate(maximalGroups * mk_tile_stride(featureCount))
+    joint = Kernels.allocate(componentCount * mk_joint_stride(maximalGroups))
+    caseWeight = Kernels.allocate(rows)
+    logDensity = Kernels.allocate(rows)
+    rowEntropy = Kernels.allocate(rows)
+    scratch = Kernels.allocate(mk_scratch_size(maximalGroups, featureCount))
+    label = Kernels.allocate(rows)
     laneSumsPerComponent =
       featureCount <= MK_LANE_FEATURES ? 1 + featureCount * (featureCount + 3) / 2 : 0
     caseWeight.initialize(repeating: 1, count: rows)
   }
 
-  private static func allocate<T>(_ count: Int) -> UnsafeMutablePointer<T> {
-    UnsafeMutableRawPointer.allocate(
-      byteCount: max(count, 1) * MemoryLayout<T>.stride, alignment: 64
-    ).bindMemory(to: T.self, capacity: max(count, 1))
-  }
-
   deinit {
-    for pointer in [tile, joint, caseWeight, logDensity, rowEntropy, scratch] { pointer.deallocate() }
+    for pointer in [tile, joint, caseWeight, logDensity, rowEntropy, scratch] {
+      pointer.deallocate()
+    }
     label.deallocate()
     lanes?.deallocate()
   }
@@ -117,7 +224,20 @@ final class Workspace {
       base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
       row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress,
       row_index: nil, n: rows.count, d: featureCount)
+    let size = rows.element == .float64 ? 8 : 4
+    let bytes = rows.count * rows.rowStride * size
+    // Rows with many other columns between them are not worth it.
+    ahead =
+      rows.rowStride <= 2 * featureCount
+      ? (rows.base + bytes, (bytes / 3 + 63) / 64 * 64) : (nil, 0)
     return kernels.table.pointee.pack(&block, tile) != 0
+  }
+
+  /// Has a third of what the next block holds fetched, so that it is there when it is packed.
+  private func fetchAhead() {
+    guard let next = ahead.next else { return }
+    mk_prefetch(next, ahead.step)
+    ahead.next = next + ahead.step
   }
 
   /// log wₖ + log N(xᵢ; μₖ, Σₖ) into `joint`; with other constants, those plus −½ the squared Mahalanobis distance.
@@ -134,6 +254,7 @@ final class Workspace {
   ) {
     let table = kernels.table.pointee
     let K = constants.count
+    fetchAhead()
     precondition(K <= componentCount && means.count == K * featureCount)
     switch form {
     case .full:
@@ -162,9 +283,22 @@ final class Workspace {
   func normalize(_ K: Int) -> (caseWeight: Double, logLikelihood: Double, entropy: Double) {
     var sums = mk_totals()
     let table = kernels.table.pointee
+    fetchAhead()
     table.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, nil)
     table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
     return (sums.case_weight, sums.log_likelihood, sums.entropy)
+  }
+
+  /// The same, and finds the component with the largest joint for each row.
+  func normalizeAndLabel(_ K: Int, into statistics: inout SufficientStatistics) {
+    var sums = mk_totals()
+    let table = kernels.table.pointee
+    fetchAhead()
+    table.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, label)
+    table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
+    statistics.values[0] += sums.case_weight
+    statistics.values[1] += sums.log_likelihood
+    statistics.values[2] += sums.entropy
   }
 
   /// Finds the component with the largest joint for each row.
@@ -182,8 +316,18 @@ final class Workspace {
 
   /// Sets each row's responsibility for the component it belongs to to 1, the others to 0.
   func setHardResponsibilities(_ K: Int, _ component: (_ row: Int) -> Int) {
+    clearResponsibilities(K)
+    for row in 0..<rowCount { setResponsibility(row, component(row), 1) }
+  }
+
+  /// Sets all responsibilities for K components to zero.
+  func clearResponsibilities(_ K: Int) {
     joint.update(repeating: 0, count: K * mk_joint_stride(groups))
-    for row in 0..<rowCount { joint[component(row) * mk_joint_stride(groups) + row] = 1 }
+  }
+
+  /// Sets the responsibility of one row and component.
+  func setResponsibility(_ row: Int, _ component: Int, _ value: Double) {
+    joint[component * mk_joint_stride(groups) + row] = value
   }
 
   /// The joint, or responsibility, of a row and component.
@@ -200,27 +344,46 @@ final class Workspace {
   /// Adds the block's moments, by the responsibilities in `joint`, to statistics, which lack some of them until
   /// ``finish(_:)``.
   func accumulate(into statistics: inout SufficientStatistics) {
+    fetchAhead()
+    accumulate(
+      0..<statistics.componentCount, groups: groups, tile: tile, responsibilities: joint,
+      into: &statistics)
+  }
+
+  /// Adds moments of some components over rows that lie elsewhere.
+  func accumulate(
+    _ components: Range<Int>, groups: Int, tile: UnsafePointer<Double>,
+    responsibilities: UnsafePointer<Double>, into statistics: inout SufficientStatistics
+  ) {
     let table = kernels.table.pointee
-    let K = statistics.componentCount
-    let (zeroth, first, second) = (
-      statistics.zerothStart, statistics.firstStart, statistics.secondStart
-    )
+    let k = components.lowerBound
+    let d = featureCount
     let form = statistics.form
-    let origins = statistics.origins.elements
-    let lanes = form == .full ? laneSums() : nil
-    statistics.values.withUnsafeMutableBufferPointer { values in
-      let base = values.baseAddress!
-      switch form {
-      case .full:
-        table.accumulate_full(
-          groups, featureCount, K, tile, joint, origins, lanes, base + zeroth, base + first,
-          base + second, scratch)
-      case .diagonal:
-        table.accumulate_diagonal(
-          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
-      case .scalar:
-        table.accumulate_scalar(
-          groups, featureCount, K, tile, joint, origins, base + zeroth, base + first, base + second)
+    let zeroth = statistics.zerothStart + k
+    let first = statistics.firstStart + k * d
+    let second = statistics.secondStart + k * statistics.elementsPerSecond
+    let lanes =
+      form == .full ? laneSums().map { $0 + k * laneSumsPerComponent * Kernels.lanes } : nil
+    statistics.origins.elements.withUnsafeBufferPointer { origins in
+      let origin = origins.baseAddress! + k * d
+      statistics.values.withUnsafeMutableBufferPointer { values in
+        let base = values.baseAddress!
+        switch form {
+        case .full:
+          table.accumulate_full(
+            groups, d, components.count, tile, responsibilities, origin, lanes, base + zeroth,
+            base + first, base + second, scratch)
+        case .diagonal:
+          table.accumulate_diagonal(
+            groups, d, components.count, tile, responsibilities, origin, base + zeroth,
+            base + first,
+            base + second)
+        case .scalar:
+          table.accumulate_scalar(
+            groups, d, components.count, tile, responsibilities, origin, base + zeroth,
+            base + first,
+            base + second)
+        }
       }
     }
   }
@@ -252,7 +415,7 @@ final class Workspace {
     guard laneSumsPerComponent > 0 else { return nil }
     if lanes == nil {
       let count = componentCount * laneSumsPerComponent * Kernels.lanes
-      let sums: UnsafeMutablePointer<Double> = Self.allocate(count)
+      let sums: UnsafeMutablePointer<Double> = Kernels.allocate(count)
       sums.initialize(repeating: 0, count: count)
       lanes = sums
     }
