@@ -13,21 +13,34 @@ internal import Synchronization
 /// a bound on the log joint density of component k from above, while that of component j is at least log cⱼ − ρ² / 2.
 /// The bounds are widened by what rounding can do to them and to the kernels' own distances, by the condition of each
 /// factor, so that a component is left out only where the kernels would find exactly zero.
-struct CandidateComponents: Sendable {
+final class CandidateComponents: @unchecked Sendable {
+  // Written by the initialiser only. Not arrays, because the lists are looked up once for each component and block.
   /// The candidates of all components, one list after the other, each in ascending order.
-  private let elements: [Int32]
-  private let starts: [Int]
+  private let elements: UnsafeMutableBufferPointer<Int32>
+  private let starts: UnsafeMutableBufferPointer<Int>
   /// The components on whose lists each component stands, in the same form.
-  private let homeElements: [Int32]
-  private let homeStarts: [Int]
+  private let homeElements: UnsafeMutableBufferPointer<Int32>
+  private let homeStarts: UnsafeMutableBufferPointer<Int>
   /// The least log joint density of component j with which a row may use list j.
-  let leastJoints: [Double]
+  let leastJoints: UnsafeMutableBufferPointer<Double>
 
   /// The components that may be responsible for a row near component j.
-  func list(_ j: Int) -> ArraySlice<Int32> { elements[starts[j]..<starts[j + 1]] }
+  func list(_ j: Int) -> UnsafeBufferPointer<Int32> {
+    UnsafeBufferPointer(rebasing: elements[starts[j]..<starts[j + 1]])
+  }
 
   /// The components j whose lists hold component k.
-  func homes(_ k: Int) -> ArraySlice<Int32> { homeElements[homeStarts[k]..<homeStarts[k + 1]] }
+  func homes(_ k: Int) -> UnsafeBufferPointer<Int32> {
+    UnsafeBufferPointer(rebasing: homeElements[homeStarts[k]..<homeStarts[k + 1]])
+  }
+
+  deinit {
+    elements.deallocate()
+    starts.deallocate()
+    homeElements.deallocate()
+    homeStarts.deallocate()
+    leastJoints.deallocate()
+  }
 
   /// The lists under a model; nil if they would hold so many components that they save nothing.
   ///
@@ -68,9 +81,16 @@ struct CandidateComponents: Sendable {
     }
     let mean = (0..<K).reduce(0.0) { $0 + model.weights[$1] * Double(starts[$1 + 1] - starts[$1]) }
     guard mean <= Self.worthwhileShare * Double(K) else { return nil }
-    (self.elements, self.starts) = (elements, starts)
-    (self.homeElements, self.homeStarts) = (homeElements, homeStarts)
-    leastJoints = bounds.leastJoints
+    func copy<T>(_ values: [T]) -> UnsafeMutableBufferPointer<T> {
+      let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
+      _ = buffer.initialize(from: values)
+      return buffer
+    }
+    self.elements = copy(elements)
+    self.starts = copy(starts)
+    self.homeElements = copy(homeElements)
+    self.homeStarts = copy(homeStarts)
+    leastJoints = copy(bounds.leastJoints)
   }
 
   /// With fewer components there is too little to leave out.

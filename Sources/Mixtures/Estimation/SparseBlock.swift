@@ -35,6 +35,7 @@ final class SparseBlock {
   private let counts: UnsafeMutablePointer<Int32>
   private let firstGroup: UnsafeMutablePointer<Int>
   private let firstResponsibility: UnsafeMutablePointer<Int>
+  private let lastRow: UnsafeMutablePointer<Int32>
   // By gathered row: which row it is, and 1, or 0 for what only fills a group and for rows that are put off.
   private let index: UnsafeMutablePointer<Int32>
   private let weight: UnsafeMutablePointer<Double>
@@ -80,6 +81,7 @@ final class SparseBlock {
     counts = Kernels.allocate(K * Kernels.lanes)
     firstGroup = Kernels.allocate(K + 1)
     firstResponsibility = Kernels.allocate(K + 1)
+    lastRow = Kernels.allocate(K)
     index = Kernels.allocate(gathered)
     weight = Kernels.allocate(gathered)
     tile = Kernels.allocate(groupCapacity * Kernels.tileStride(d))
@@ -108,7 +110,7 @@ final class SparseBlock {
       weight, tile, responsibilities, gatheredDensity, gatheredEntropy, density, entropy, ones,
       scattered, restTile, restJoint, mergedWeight, mergedTile, scratch,
     ] { pointer.deallocate() }
-    for pointer in [counts, index, gatheredLabel, rest, mergedIndex] { pointer.deallocate() }
+    for pointer in [counts, lastRow, index, gatheredLabel, rest, mergedIndex] { pointer.deallocate() }
     firstGroup.deallocate()
     firstResponsibility.deallocate()
   }
@@ -142,10 +144,14 @@ final class SparseBlock {
   ) -> Bool {
     let n = rows.count
     let laneMask = keepsLanes ? Kernels.lanes - 1 : 0
+    let rowBytes = rows.rowStride * (rows.element == .float64 ? 8 : 4)
     counts.update(repeating: 0, count: K * Kernels.lanes)
     for i in 0..<n {
       guard labels[i] != Self.unknown else { return false }
+      // Rows are gathered in another order than they lie in; here they are fetched in theirs.
+      Kernels.prefetch(rows.base + i * rowBytes, rowBytes)
       counts[Int(labels[i]) * Kernels.lanes + i & laneMask] += 1
+      lastRow[Int(labels[i])] = Int32(i)
     }
     firstGroup[0] = 0
     firstResponsibility[0] = 0
@@ -173,7 +179,11 @@ final class SparseBlock {
       responsibilityCapacity = firstResponsibility[K] + firstResponsibility[K] / 4
       responsibilities = Kernels.allocate(responsibilityCapacity)
     }
-    index.update(repeating: 0, count: groups * Kernels.lanes)
+    // What only fills a group is another copy of one of its rows.
+    for j in 0..<K where firstGroup[j + 1] > firstGroup[j] {
+      (index + firstGroup[j] * Kernels.lanes).update(
+        repeating: lastRow[j], count: (firstGroup[j + 1] - firstGroup[j]) * Kernels.lanes)
+    }
     weight.update(repeating: 0, count: groups * Kernels.lanes)
     let step = Int32(keepsLanes ? Kernels.lanes : 1)
     for i in 0..<n {
@@ -194,6 +204,7 @@ final class SparseBlock {
     labels: UnsafeMutablePointer<UInt16>
   ) -> Bool {
     restCount = 0
+    entropy.update(repeating: 0, count: capacity)
     for j in 0..<K where firstGroup[j + 1] > firstGroup[j] {
       let first = firstGroup[j]
       let groups = firstGroup[j + 1] - first
@@ -209,21 +220,22 @@ final class SparseBlock {
           joint: joint + position * stride, scratch: scratch)
       }
       let least = candidates.leastJoints[j]
-      let isSure = list.count == 1
-      for place in places where weight[place] != 0 {
-        let value = own[place - places.lowerBound]
-        let row = Int(index[place])
-        if value < least {
-          weight[place] = 0
+      for group in 0..<groups {
+        let values = own + group * Kernels.lanes
+        let place = places.lowerBound + group * Kernels.lanes
+        var smallest = values[0]
+        for lane in 1..<Kernels.lanes { smallest = min(smallest, values[lane]) }
+        // The density of a row whose only candidate this is.
+        for lane in 0..<Kernels.lanes { density[Int(index[place + lane])] = values[lane] }
+        guard smallest < least else { continue }
+        for lane in 0..<Kernels.lanes where values[lane] < least && weight[place + lane] != 0 {
+          weight[place + lane] = 0
           guard restCount < restCapacity else { return false }
-          rest[restCount] = Int32(row)
+          rest[restCount] = index[place + lane]
           restCount += 1
-        } else if isSure {
-          density[row] = value
-          entropy[row] = 0
         }
       }
-      if isSure { continue }
+      if list.count == 1 { continue }
       kernels.normalize(
         groups: groups, list.count, caseWeight: weight + places.lowerBound, joint: joint,
         logDensity: gatheredDensity, rowEntropy: gatheredEntropy, label: gatheredLabel)
@@ -232,7 +244,7 @@ final class SparseBlock {
         let offset = place - places.lowerBound
         density[row] = gatheredDensity[offset]
         entropy[row] = gatheredEntropy[offset]
-        labels[row] = UInt16(list[list.startIndex + Int(gatheredLabel[offset])])
+        labels[row] = UInt16(list[Int(gatheredLabel[offset])])
       }
     }
     return true
@@ -295,7 +307,7 @@ final class SparseBlock {
       // Where it is the only one on its list, the weights are its responsibilities.
       let list = candidates.list(k)
       let groups = firstGroup[k + 1] - firstGroup[k]
-      let position = list.firstIndex(of: Int32(k))! - list.startIndex
+      let position = list.firstIndex(of: Int32(k))!
       addMoments(
         k, groups: groups, tile: tile + firstGroup[k] * Kernels.tileStride(d),
         responsibilities: list.count == 1
@@ -387,7 +399,7 @@ final class SparseBlock {
         list.count == 1
         ? weight + first
         : responsibilities + firstResponsibility[j]
-          + (list.firstIndex(of: Int32(k))! - list.startIndex) * Kernels.jointStride(groups)
+          + list.firstIndex(of: Int32(k))! * Kernels.jointStride(groups)
       for place in 0..<groups * Kernels.lanes where value[place] != 0 {
         body(Int(index[first + place]), value[place])
       }

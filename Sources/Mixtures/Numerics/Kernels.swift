@@ -45,6 +45,10 @@ extension Kernels {
   /// The number of processors that this process may use.
   static let processorCount = mk_processor_count()
 
+  /// Tells the processor that some memory will be read soon.
+  @inline(__always)
+  static func prefetch(_ start: UnsafeRawPointer, _ bytes: Int) { mk_prefetch(start, bytes) }
+
   /// Tells the processor that this thread waits in a loop.
   @inline(__always)
   static func pause() { mk_pause() }
