@@ -11,7 +11,7 @@ struct ShardGrid: Sendable {
 
   /// The largest number of rows in one kernel call.
   static func rowsPerBlock(featureCount: Int) -> Int {
-    featureCount <= 32 ? 256 : featureCount <= 128 ? 128 : 64
+    featureCount <= 32 ? 256 : featureCount <= 128 ? 128 : 96
   }
 
   init(rowCount: Int, featureCount: Int) {
