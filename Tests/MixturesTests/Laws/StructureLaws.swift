@@ -131,4 +131,85 @@ import Testing
       }
     }
   }
+
+  // MARK: The floor
+
+  /// Whether covariances are at or above a floor f, to rounding, by the rule of their structure.
+  static func isAbove(_ floor: [Double], _ model: StructureParameters, slack: Double) -> Bool {
+    let d = floor.count
+    switch model.structure {
+    case .eii, .vii:
+      let mean = floor.reduce(0, +) / Double(d)
+      return model.logVolumes.allSatisfy { Kernels.exp($0) >= mean * (1 - slack) }
+    case .eev, .vev, .eve, .vve:
+      return model.matrices.allSatisfy { matrix in
+        smallestEigenvalue(of: matrix, units: Array(repeating: floor.min()!, count: d)) >= 1 - slack
+      }
+    default:
+      return model.matrices.allSatisfy { smallestEigenvalue(of: $0, units: floor) >= 1 - slack }
+    }
+  }
+
+  static func smallestEigenvalue(of matrix: Matrix, units: [Double]) -> Double {
+    let d = units.count
+    let packed = (0..<d).flatMap { i in
+      (0...i).map { matrix[i, $0] / (units[i] * units[$0]).squareRoot() }
+    }
+    return SymmetricEigen(packed: packed, order: d).values.min()!
+  }
+
+  @Test(
+    "at the floor the structure holds, and no admissible step that respects the floor is better",
+    arguments: CovarianceStructure.allCases)
+  func floored(structure: CovarianceStructure) throws {
+    var boundCount = 0
+    for (K, d) in [(2, 2), (3, 3)] {
+      for seed in UInt64(1)...6 {
+        let problem = Problem(K: K, d: d, seed: seed)
+        // Floors of the size of the variances, so that many bind.
+        var random = RandomStream(seed: seed, stream: 12)
+        let free = try problem.maximum(structure)
+        let floor = (0..<d).map { j in
+          free.covariances[0][j, j] * Kernels.exp(random.normal())
+        }
+        let model = try GaussianMixture(
+          maximizing: problem.statistics, structure: structure, minimumVariances: floor)
+        _ = try Covariances(structure: structure, matrices: model.covariances.matrices)
+        let best = StructureParameters(model)
+        let cost = best.cost(problem.counts, problem.scatters)
+        #expect(Self.isAbove(floor, best, slack: 1e-9))
+        if !Self.isAbove(floor, StructureParameters(free), slack: 0) { boundCount += 1 }
+        #expect(cost >= problem.cost(free) - 1e-9 * problem.size)
+        for size in [1e-4, 1e-2, 1] {
+          for _ in 0..<40 {
+            var other = best
+            for parameter in 0..<best.freeCount {
+              other.move(parameter, by: size * random.normal())
+            }
+            guard Self.isAbove(floor, other, slack: 0) else { continue }
+            // Axes in common are the best nearby.
+            guard size < 1 || structure.orientation != .equal else { continue }
+            #expect(
+              other.cost(problem.counts, problem.scatters) >= cost - 1e-8 * problem.size)
+          }
+        }
+        // From there it is no worse, and stays where it is to the digits that the cost resolves.
+        let again = try GaussianMixture(
+          maximizing: problem.statistics, structure: structure, minimumVariances: floor,
+          previous: model)
+        #expect(problem.cost(again) <= cost + 1e-11 * problem.size)
+      }
+    }
+    #expect(boundCount > 3)
+  }
+
+  @Test("a floor that is negative, or zero for some features, is an error")
+  func wrongFloors() {
+    let statistics = randomStatistics(K: 2, d: 2, seed: 1)
+    for floor in [[-1, 1], [.nan, 1], [.infinity, 1], [0, 1]] {
+      #expect(throws: MixtureError.self) {
+        try GaussianMixture(maximizing: statistics, structure: .vve, minimumVariances: floor)
+      }
+    }
+  }
 }
