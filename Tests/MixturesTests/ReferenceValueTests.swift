@@ -111,4 +111,35 @@ struct ReferenceRow: CustomTestStringConvertible, Sendable {
     #expect(row.agrees(fit.logLikelihood, with: row.faithful, 1e-5))
     #expect(fit.parameterCount == row.faithfulParameters)
   }
+
+  @Test(
+    "a search of iris finds every structure at least as likely as mclust's, and chooses VEV with two"
+  )
+  func irisSearch() throws {
+    // BIC of Mclust(iris[, 1:4], G = 2:3), larger is better, in the order of the structures.
+    let known: [Int: [Double]] = [
+      2: [
+        -1123.4117, -1012.2352, -1042.9679, -956.2823, -1007.3082, -857.5515, -688.0972, -656.3270,
+        -657.2263, -605.1841, -644.5997, -561.7285, -658.3306, -574.0178,
+      ],
+      3: [
+        -878.7650, -853.8144, -813.0504, -779.1566, -797.8342, -744.6382, -632.9647, -605.3982,
+        -666.5491, -636.4259, -644.7810, -562.5522, -656.0359, -580.8396,
+      ],
+    ]
+    let ranking = try ModelSelection(
+      componentCounts: [2, 3], covariances: CovarianceStructure.allCases,
+      estimation: ExpectationMaximization(
+        componentCount: 1, restartCount: 3, stoppingRule: StoppingRule(tolerance: 1e-9))
+    ).run(Observations(rows: ReferenceTables.iris))
+    for candidate in ranking.candidates {
+      let index = try #require(CovarianceStructure.allCases.firstIndex(of: candidate.covariance))
+      let fit = try #require(candidate.fit)
+      // Twice 150 times the tolerance, and four printed digits.
+      #expect(
+        -fit.bic > known[candidate.componentCount]![index] - 1e-4,
+        "\(candidate.covariance) \(candidate.componentCount)")
+    }
+    #expect(ranking.best.model.structure == .vev && ranking.best.model.componentCount == 2)
+  }
 }

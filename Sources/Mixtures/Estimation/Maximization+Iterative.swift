@@ -111,20 +111,7 @@ extension CovarianceMaximization {
   mutating func maximizeMultiples(from previous: GaussianMixture?) {
     let (K, d) = (componentCount, featureCount)
     let start = startingVolumes(previous)
-    var volumes =
-      start.isEmpty ? (0..<K).map { trace(scatter($0)) / (Double(d) * counts[$0]) } : start
-    var matrix: [Double] = []
-    var isRegular = true
-    for _ in 0..<Self.turnLimit {
-      matrix = pooled(scatters, over: volumes)
-      guard let cholesky = Cholesky(packed: matrix, order: d) else {
-        isRegular = false
-        break
-      }
-      if updateVolumes(&volumes, scatters, inverse: cholesky.inverse, least: 0) < Self.stillness {
-        break
-      }
-    }
+    var (volumes, matrix, isRegular) = freeMultiples(from: start)
     elements = volumes.flatMap { volume in matrix.map { $0 * volume } }
     let k = volumes.indices.min { volumes[$0] < volumes[$1] }!
     guard floor.isActive, !(isRegular && floor.holds(elements[k * size..<(k + 1) * size])) else {
@@ -155,6 +142,29 @@ extension CovarianceMaximization {
     }
     elements = volumes.flatMap { volume in floor.unscaled(matrix.map { $0 * volume }) }
     floored = volumes.indices.filter { volumes[$0] * least <= 1 + 1e-9 }
+  }
+
+  /// λₖ and C without a floor, and whether C is positive definite.
+  private func freeMultiples(
+    from start: [Double]
+  ) -> (volumes: [Double], matrix: [Double], isRegular: Bool) {
+    var volumes = start
+    if start.isEmpty {
+      volumes = (0..<componentCount).map {
+        trace(scatter($0)) / (Double(featureCount) * counts[$0])
+      }
+    }
+    var matrix: [Double] = []
+    for _ in 0..<Self.turnLimit {
+      matrix = pooled(scatters, over: volumes)
+      guard let cholesky = Cholesky(packed: matrix, order: featureCount) else {
+        return (volumes, matrix, false)
+      }
+      if updateVolumes(&volumes, scatters, inverse: cholesky.inverse, least: 0) < Self.stillness {
+        break
+      }
+    }
+    return (volumes, matrix, true)
   }
 
   private func trace(_ packed: ArraySlice<Double>) -> Double {
@@ -200,8 +210,8 @@ extension CovarianceMaximization {
   /// EVE and VVE: the axes by ``CommonOrientation``, and along them the variances of EVI or VVI.
   ///
   /// From a previous model of the same structure the axes are turned downhill, so that the M-step is no worse than that
-  /// model. Without one, the best end of several starts is taken: the features' own axes, those of the pooled scatter
-  /// and of the scatters pooled after dividing each by its trace, and those of each scatter.
+  /// model. Without one, the best end of several starts is taken: the features' own axes, those of EEE and VEE, and those
+  /// of each scatter. So it is no worse than what diagonal matrices, EEE and VEE reach.
   mutating func maximizeCommonAxes(from previous: GaussianMixture?) {
     let (K, d) = (componentCount, featureCount)
     let start = startingAxes(previous)
@@ -225,9 +235,8 @@ extension CovarianceMaximization {
   /// Of many features, starts are compared after twenty sweeps, and only the best goes on.
   private func bestOrientation() -> CommonOrientation {
     let (K, d) = (componentCount, featureCount)
-    let traces = (0..<K).map { max(trace(scatter($0)), .leastNormalMagnitude) }
     let matrices =
-      [pooled(scatters, over: traces.map { _ in 1 }), pooled(scatters, over: traces)]
+      [pooled(scatters, over: counts.map { _ in 1 }), freeMultiples(from: []).matrix]
       + (0..<K).map { Array(scatter($0)) }
     let sweepLimit = d <= 10 ? 100 : 20
     var best = orientation((0..<d * d).map { $0 % (d + 1) == 0 ? 1 : 0 })
