@@ -101,6 +101,26 @@ func duplicateRiddenRows(count n: Int, features d: Int, seed: UInt64) -> [[Doubl
   }
 
   @Test(
+    "the log-likelihood rises while components collapse onto planes of a grid",
+    arguments: CovarianceStructure.allCases)
+  func monotoneOnPlanes(structure: CovarianceStructure) throws {
+    var random = RandomStream(seed: 12)
+    let data = try Observations(
+      rows: (0..<400).map { _ in (0..<3).map { _ in Double(random.index(below: 4)) } })
+    for seed in UInt64(0)..<3 {
+      let fit = try ExpectationMaximization(
+        componentCount: 8, covariance: structure,
+        stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 40), seed: seed
+      ).fit(data)
+      try expectUsable(fit, data)
+      for (before, after) in zip(fit.trace, fit.trace.dropFirst()) {
+        #expect(
+          after.logLikelihood >= before.logLikelihood - 1e-9, "seed \(seed) \(after.iteration)")
+      }
+    }
+  }
+
+  @Test(
     "without a floor a singular component is reseeded, merged or dropped",
     arguments: RescuePolicy.allCases)
   func singular(policy: RescuePolicy) throws {

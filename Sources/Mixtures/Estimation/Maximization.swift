@@ -148,10 +148,9 @@ struct MaximizationStep {
     }
     // If all are singular, so is what they share, and the least of them may be at fault.
     let sharesAll = structure.isShared
-    let shares = sharesAll || structure.shape == .equal || structure.orientation == .equal
-    if shares, singular.count * (sharesAll ? K : 1) == K {
+    if sharesAll || structure.shape == .equal, K > 1, singular.count * (sharesAll ? K : 1) == K {
       let smallest = counts.indices.min { counts[$0] < counts[$1] }!
-      let shared = sharesAll ? "covariance" : structure.shape == .equal ? "shape" : "orientation"
+      let shared = sharesAll ? "covariance" : "shape"
       collapses.append(
         Collapse(
           component: smallest, isEmpty: false,

@@ -108,9 +108,17 @@ struct CommonOrientation {
   mutating func descend(wide: Bool, sweepLimit: Int = 100) {
     guard order > 1 else { return }
     var previous = Double.infinity
+    var last = (axes: self, value: value)
     for sweep in 0..<sweepLimit {
       let gain = self.sweep(wide: wide && sweep < 2)
       updateGeometricMeans()
+      // Where a matrix has no spread along an axis, rounding leaves slopes no meaning. The way down ends there.
+      let value = value
+      guard value <= last.value + 1e-13 * max(abs(last.value), total) else {
+        self = last.axes
+        return
+      }
+      last = (self, value)
       // Below rounding of the function, go on only while the gains of Newton's method collapse.
       if gain <= 1e-24 || (gain < 1e-15 && gain > 0.25 * previous) { return }
       if gain > 0.1 * previous, gain < 0.1, order <= Self.largestJointOrder { turnJointly() }
