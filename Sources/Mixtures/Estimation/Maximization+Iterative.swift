@@ -276,12 +276,12 @@ extension CovarianceMaximization {
     )
   }
 
-  /// Variances and axes in turn, for variances that have a bound.
+  /// Variances and axes in turn, for variances that have a bound. The next M-step goes on where this one stops.
   private mutating func holdAtFloor(_ axes: inout CommonOrientation) -> [Double] {
     let bound = floor.leastVariance
     var result = variances(along: axes.spreads, bound: bound)
     var previous = Double.infinity
-    for _ in 0..<Self.turnLimit {
+    for _ in 0..<100 {
       axes.turn(towards: result.elements)
       result = variances(along: axes.spreads, bound: bound)
       let value =
