@@ -291,88 +291,95 @@ extension CommonOrientation {
   /// One step of Newton's method in the angles of all planes, if it lowers the function: where planes hinder each other,
   /// turns in one at a time come to the minimum slowly.
   ///
-  /// With D exp(S), S antisymmetric, δⱼ changes by 2 (V S)ⱼⱼ + (Sᵀ V S)ⱼⱼ + (V S²)ⱼⱼ to second order, V = Dᵀ W D.
-  ///
   /// - Complexity: O(K d⁴ + d⁶).
   private mutating func turnJointly() {
-    let d = order
-    let planes = d * (d - 1) / 2
-    // Plane (p, q), p < q, has index q (q − 1) / 2 + p and angle S_qp = −S_pq.
-    func plane(_ i: Int, _ j: Int) -> Int { i > j ? i * (i - 1) / 2 + j : j * (j - 1) / 2 + i }
-    func sign(_ i: Int, _ j: Int) -> Double { i > j ? 1 : -1 }
-    updateGeometricMeans()
-    let sumOfMeans = geometricMeans.reduce(0, +)
-    var slope = Array(repeating: 0.0, count: planes)
-    var curvature = Array(repeating: 0.0, count: planes * planes)
-    for k in 0..<count {
-      let v = Array(rotated[k * d * d..<(k + 1) * d * d])
-      let share: Double
-      switch objective {
-      case .sumOfLogarithms: share = counts[k]
-      case .sumOfGeometricMeans: share = total * geometricMeans[k] / sumOfMeans
-      }
-      var own = Array(repeating: 0.0, count: planes)
-      for j in 0..<d {
-        let weight = 1 / v[j * (d + 1)]
-        guard weight.isFinite else { return }
-        for a in 0..<d where a != j {
-          let (u, signU) = (plane(a, j), sign(a, j))
-          own[u] += 2 * weight * v[j * d + a] * signU
-          for b in 0..<d {
-            // (Sᵀ V S)ⱼⱼ and −½ of the square of the first-order change.
-            if b != j {
-              let second = v[a * d + b] - 2 * v[j * d + a] * v[j * d + b] * weight
-              curvature[u * planes + plane(b, j)] += share * weight * second * signU * sign(b, j)
-            }
-            // (V S²)ⱼⱼ: V_jb S_ba S_aj.
-            if b != a {
-              curvature[u * planes + plane(b, a)] +=
-                share * weight * v[j * d + b] * signU * sign(b, a)
-            }
-          }
-        }
-      }
-      for u in 0..<planes { slope[u] += share * own[u] }
-      if case .sumOfGeometricMeans = objective {
-        for u in 0..<planes {
-          let scale = 0.5 * share * own[u] / Double(d)
-          for w in 0..<planes { curvature[u * planes + w] += scale * own[w] }
-        }
-      }
-    }
-    var packed = Array(repeating: 0.0, count: planes * (planes + 1) / 2)
-    for u in 0..<planes {
-      for w in 0...u {
-        var sum = curvature[u * planes + w] + curvature[w * planes + u]
-        if case .sumOfGeometricMeans = objective {
-          sum -= slope[u] * slope[w] / (total * Double(d))
-        }
-        packed[u * (u + 1) / 2 + w] = sum
-      }
-    }
+    guard let (slope, curvature) = jointDerivatives() else { return }
+    let planes = slope.count
     // Where the function is not convex, or the step too long, a multiple of the identity shortens it.
-    let before = (self, value)
-    let largest = (0..<planes).reduce(0) { max($0, abs(packed[$1 * ($1 + 3) / 2])) }
+    let before = (axes: self, value: value)
+    let largest = (0..<planes).reduce(0) { max($0, abs(curvature[$1 * ($1 + 3) / 2])) }
     for ridge in [0, 1e-3, 1e-2, 1e-1, 1] {
-      var regular = packed
+      var regular = curvature
       for u in 0..<planes { regular[u * (u + 3) / 2] += ridge * largest }
       guard let cholesky = Cholesky(packed: regular, order: planes, tolerance: 1e-12) else {
         continue
       }
       let tangents = cholesky.solve(slope).map { -$0 }
       guard tangents.allSatisfy({ abs($0) < 1 }) else { continue }
-      for q in 1..<d {
+      for q in 1..<order {
         for p in 0..<q {
           gather(p, q)
-          let tangent = tangents[plane(q, p)]
+          let tangent = tangents[Self.plane(p, q)]
           let c = 1 / (1 + tangent * tangent).squareRoot()
           rotate(p, q, c, c * tangent)
         }
       }
       updateGeometricMeans()
-      if value <= before.1 { return }
-      self = before.0
+      if value <= before.value { return }
+      self = before.axes
     }
+  }
+
+  /// Plane (p, q) has index q (q − 1) / 2 + p for p < q, and the angle S_qp = −S_pq.
+  private static func plane(_ i: Int, _ j: Int) -> Int {
+    i > j ? i * (i - 1) / 2 + j : j * (j - 1) / 2 + i
+  }
+
+  /// The first derivatives of the function in the angles, and the second as a packed lower triangle; nil where a matrix
+  /// has no spread along an axis.
+  ///
+  /// With D exp(S), S antisymmetric, and V = Dᵀ W D, δⱼ changes by 2 (V S)ⱼⱼ + (Sᵀ V S)ⱼⱼ + (V S²)ⱼⱼ to second order. So
+  /// each V gives products of two elements of S, whose coefficients are collected.
+  private mutating func jointDerivatives() -> (slope: [Double], curvature: [Double])? {
+    let d = order
+    let planes = d * (d - 1) / 2
+    func sign(_ i: Int, _ j: Int) -> Double { i > j ? 1 : -1 }
+    updateGeometricMeans()
+    let sumOfMeans = geometricMeans.reduce(0, +)
+    var slope = Array(repeating: 0.0, count: planes)
+    var coefficients = Array(repeating: 0.0, count: planes * planes)
+    for k in 0..<count {
+      let v = Array(rotated[k * d * d..<(k + 1) * d * d])
+      let share =
+        objective == .sumOfLogarithms ? counts[k] : total * geometricMeans[k] / sumOfMeans
+      var own = Array(repeating: 0.0, count: planes)
+      for j in 0..<d {
+        let weight = 1 / v[j * (d + 1)]
+        guard weight.isFinite else { return nil }
+        for a in 0..<d where a != j {
+          let (u, signU) = (Self.plane(a, j), sign(a, j))
+          own[u] += 2 * weight * v[j * d + a] * signU
+          for b in 0..<d {
+            // (Sᵀ V S)ⱼⱼ and −½ of the square of the first-order change.
+            if b != j {
+              let second = v[a * d + b] - 2 * v[j * d + a] * v[j * d + b] * weight
+              coefficients[u * planes + Self.plane(b, j)] +=
+                share * weight * second * signU * sign(b, j)
+            }
+            // (V S²)ⱼⱼ: V_jb S_ba S_aj.
+            if b != a {
+              coefficients[u * planes + Self.plane(b, a)] +=
+                share * weight * v[j * d + b] * signU * sign(b, a)
+            }
+          }
+        }
+      }
+      for u in 0..<planes { slope[u] += share * own[u] }
+      guard objective == .sumOfGeometricMeans else { continue }
+      for u in 0..<planes {
+        let scale = 0.5 * share * own[u] / Double(d)
+        for w in 0..<planes { coefficients[u * planes + w] += scale * own[w] }
+      }
+    }
+    var curvature = Array(repeating: 0.0, count: planes * (planes + 1) / 2)
+    let common = objective == .sumOfGeometricMeans ? 1 / (total * Double(d)) : 0
+    for u in 0..<planes {
+      for w in 0...u {
+        curvature[u * (u + 1) / 2 + w] =
+          coefficients[u * planes + w] + coefficients[w * planes + u] - common * slope[u] * slope[w]
+      }
+    }
+    return (slope, curvature)
   }
 }
 
