@@ -24,7 +24,9 @@ struct Fit: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Covariance structures, separated by commas: full (VVV), tied (EEE), diagonal (VVI), spherical (VII), EEI, EII; or all. \
+      Covariance structures, separated by commas: full (VVV), tied (EEE), diagonal (VVI), spherical (VII), or any of EII, \
+      VII, EEI, VEI, EVI, VVI, EEE, VEE, EVE, VVE, EEV, VEV, EVV, VVV (volume, shape and orientation of the components: \
+      Equal, Variable, or I for the identity); or all. \
       (default: full)
       """, valueName: "NAME[,NAME]"))
   var covariance: StructureList?
@@ -155,7 +157,8 @@ struct Fit: ParsableCommand {
       covarianceFloor: floor, rescuePolicy: rescue,
       skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
     var counts = components?.counts
-    var structures = covariance?.structures ?? [.full]
+    var structures =
+      covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]
     switch start {
     case nil, .kMeans: settings.initialization = .kMeans
     case .rows: settings.initialization = .randomRows

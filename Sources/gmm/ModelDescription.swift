@@ -12,21 +12,30 @@ struct ModelDescription {
   private static let shownFeatures = 6
   private static let shownComponents = 40
 
-  /// "full", "tied", … for structures that have such a name.
-  static func word(for structure: CovarianceStructure) -> String {
+  /// "full covariance", "tied covariance", …; "full covariance of equal volume and shape" where there is no word.
+  static func words(for structure: CovarianceStructure) -> String {
+    let form: String
+    switch structure.form {
+    case .full: form = "full"
+    case .diagonal: form = "diagonal"
+    case .scalar: form = "spherical"
+    }
     switch structure {
-    case .vvv: return "full"
-    case .eee: return "tied"
-    case .vvi: return "diagonal"
-    case .vii: return "spherical"
-    case .eei: return "tied diagonal"
-    case .eii: return "tied spherical"
+    case .vvv, .vvi, .vii: return "\(form) covariance"
+    case .eee: return "tied covariance"
+    case .eei, .eii: return "tied \(form) covariance"
+    case .vei, .evi, .vee, .eve, .vve, .eev, .vev, .evv:
+      var equal: [String] = []
+      if structure.volume == .equal { equal.append("volume") }
+      if structure.shape == .equal { equal.append("shape") }
+      if structure.orientation == .equal { equal.append("orientation") }
+      return "\(form) covariance of equal \(equal.joined(separator: " and "))"
     }
   }
 
   /// "2 components, full covariance (VVV)".
   static func headline(_ componentCount: Int, _ structure: CovarianceStructure) -> String {
-    "\(Terminal.count(componentCount, "component")), \(word(for: structure)) covariance "
+    "\(Terminal.count(componentCount, "component")), \(words(for: structure)) "
       + "(\(structure.rawValue))"
   }
 

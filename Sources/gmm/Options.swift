@@ -107,17 +107,23 @@ struct ComponentCounts: ExpressibleByArgument {
 
 /// One or more covariance structures, separated by commas, or `all`.
 struct StructureList: ExpressibleByArgument {
-  let structures: [CovarianceStructure]
+  /// The structures named; nil for all.
+  private let named: [CovarianceStructure]?
 
   init?(argument: String) {
     if argument.lowercased() == "all" {
-      structures = CovarianceStructure.allCases
+      named = nil
       return
     }
     let names = argument.split(separator: ",").map(String.init)
     let found = names.compactMap { CovarianceStructure(name: $0) }
     guard !found.isEmpty, found.count == names.count else { return nil }
-    structures = found
+    named = found
+  }
+
+  /// The structures to fit. Of one feature, all are two.
+  func structures(featureCount: Int) -> [CovarianceStructure] {
+    named ?? CovarianceStructure.distinct(featureCount: featureCount)
   }
 }
 

@@ -18,11 +18,20 @@ import Testing
     let matrices: [Matrix]
     switch structure.form {
     case .full:
-      matrices = [
-        try Matrix(rows: [[2, 0.1], [0.1, 3]]), try Matrix(rows: [[5, 1.0 / 3], [1.0 / 3, 7]]),
-      ]
+      let first = try Matrix(rows: [[2, 0.1], [0.1, 3]])
+      switch structure {
+      // A multiple, and the same turned by 90°.
+      case .vee, .vve: matrices = [first, try Matrix(rows: [[0.2, 0.01], [0.01, 0.3]])]
+      case .eve, .eev, .evv: matrices = [first, try Matrix(rows: [[3, -0.1], [-0.1, 2]])]
+      case .vev: matrices = [first, try Matrix(rows: [[0.3, -0.01], [-0.01, 0.2]])]
+      default: matrices = [first, try Matrix(rows: [[5, 1.0 / 3], [1.0 / 3, 7]])]
+      }
     case .diagonal:
-      matrices = [try Matrix(rows: [[2, 0], [0, 3]]), try Matrix(rows: [[0.1, 0], [0, 3]])]
+      let second =
+        structure == .vvi ? [0.1, 3] : structure == .vei ? [0.2, 0.3] : [3, 2]
+      matrices = [
+        try Matrix(rows: [[2, 0], [0, 3]]), try Matrix(rows: [[second[0], 0], [0, second[1]]]),
+      ]
     case .scalar:
       matrices = [
         try Matrix(rows: [[0.1, 0], [0, 0.1]]), try Matrix(rows: [[0.3, 0], [0, 0.3]]),

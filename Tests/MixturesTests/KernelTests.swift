@@ -63,7 +63,7 @@ import Testing
   }
 }
 
-/// A block of every awkward size, under every covariance structure.
+/// A block of every awkward size, under every way to store covariances: each form, shared or not.
 struct KernelCase: CustomTestStringConvertible, Sendable {
   let n: Int
   let d: Int
@@ -73,7 +73,7 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
 
   static let all: [KernelCase] = {
     var cases: [KernelCase] = []
-    for structure in CovarianceStructure.allCases {
+    for structure in [CovarianceStructure.eii, .vii, .eei, .vvi, .eee, .vvv] {
       for d in [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 20, 33] {
         for (n, K) in [(1, 1), (7, 3), (8, 2), (9, 5), (65, 4), (300, 3)] {
           cases.append(KernelCase(n: n, d: d, K: K, structure: structure))

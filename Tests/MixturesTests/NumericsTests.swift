@@ -41,6 +41,17 @@ import Testing
     #expect(abs(cholesky.logDeterminant - logDeterminant) < 1e-10 * Double(d))
     let x = (0..<d).map { Double($0) - 1.5 }
     for (a, b) in zip(cholesky.solveLower(cholesky.multiply(x)), x) { #expect(abs(a - b) < 1e-9) }
+    // Errors of a solve are those of the matrix times its condition number, here the square of the factor's.
+    let condition = eigenvalues.max()! / eigenvalues.min()!
+    let full = { (a: [Double], i: Int, j: Int) in a[max(i, j) * (max(i, j) + 1) / 2 + min(i, j)] }
+    let b = (0..<d).map { i in (0..<d).reduce(0) { $0 + full(matrix, i, $1) * x[$1] } }
+    let inverse = cholesky.inverse
+    let solution = cholesky.solve(b)
+    for i in 0..<d {
+      let product = (0..<d).reduce(0) { $0 + full(inverse, i, $1) * b[$1] }
+      #expect(abs(solution[i] - x[i]) < Double((d + 4) * (d + 4)) * .ulpOfOne * condition)
+      #expect(abs(product - x[i]) < Double((d + 4) * (d + 4) * d) * .ulpOfOne * condition)
+    }
   }
 
   @Test("matrices that are not positive definite have no Cholesky factor")
@@ -70,6 +81,10 @@ import Testing
         #expect(abs(product - (i == j ? 1 : 0)) < 1e-13)
       }
     }
+    let descending = eigen.descending
+    #expect(descending.values == eigen.values.sorted(by: >))
+    let rebuilt = SymmetricEigen.compose(descending.values, descending.vectors, order: d)
+    for (a, b) in zip(rebuilt, matrix) { #expect(abs(a - b) < 1e-13 * scale) }
   }
 }
 

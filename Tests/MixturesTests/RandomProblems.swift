@@ -1,6 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-import Mixtures
+@testable import Mixtures
 
 /// Reproducible random models and data for tests.
 struct RandomProblem: CustomStringConvertible, Sendable {
@@ -53,7 +53,46 @@ struct RandomProblem: CustomStringConvertible, Sendable {
       weights: rawWeights.map { $0 / total }, means: means,
       covariances: Covariances(
         structure: structure,
-        matrices: (0..<K).map { _ in structure.isShared ? shared : matrix() }))
+        matrices: (0..<K).map { _ in
+          structure.isShared ? shared : matrix().brought(to: structure, like: shared)
+        }))
+  }
+}
+
+extension Matrix {
+  /// This covariance with the volume, shape or orientation of another, where a structure has equal ones.
+  func brought(to structure: CovarianceStructure, like other: Matrix) -> Matrix {
+    let sharesNothing =
+      structure.volume != .equal && structure.shape != .equal && structure.orientation != .equal
+    if sharesNothing { return self }
+    if structure.isShared { return other }
+    let d = rowCount
+    let parts = [self, other].map { matrix -> (axes: [Double], values: [Double]) in
+      if structure.form == .diagonal {
+        return (
+          (0..<d * d).map { $0 % (d + 1) == 0 ? 1 : 0 }, (0..<d).map { matrix[$0, $0] }
+        )
+      }
+      let eigen = SymmetricEigen(
+        packed: (0..<d).flatMap { i in (0...i).map { matrix[i, $0] } }, order: d
+      ).descending
+      return (eigen.vectors, eigen.values)
+    }
+    let logVolumes = parts.map { $0.values.reduce(0) { $0 + Kernels.log($1) } / Double(d) }
+    let volume = Kernels.exp(logVolumes[structure.volume == .equal ? 1 : 0])
+    let shape = structure.shape == .equal ? 1 : 0
+    let scale = volume / Kernels.exp(logVolumes[shape])
+    let packed = SymmetricEigen.compose(
+      parts[shape].values.map { $0 * scale }, parts[structure.orientation == .equal ? 1 : 0].axes,
+      order: d)
+    var result = Matrix(repeating: 0, rowCount: d, columnCount: d)
+    for i in 0..<d {
+      for j in 0...i {
+        result[i, j] = packed[i * (i + 1) / 2 + j]
+        result[j, i] = result[i, j]
+      }
+    }
+    return result
   }
 }
 

@@ -85,7 +85,18 @@ let twoGroups: String = {
     #expect(rows.count >= 6)
     #expect(rows.count { $0.hasPrefix("*") } == 1)
     let all = try command.run("fit", "groups.csv", "-k", "2", "--covariance", "all")
-    for name in ["VVV", "EEE", "VVI", "EEI", "VII", "EII"] { #expect(all.output.contains(name)) }
+    for name in [
+      "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+      "VVV",
+    ] {
+      #expect(all.output.contains(name))
+    }
+    let oneFeature = try command.run(
+      "fit", "groups.csv", "-k", "2", "--covariance", "all", "--columns", "size")
+    #expect(oneFeature.output.contains("EII") && oneFeature.output.contains("VII"))
+    #expect(!oneFeature.output.contains("VVV") && !oneFeature.output.contains("EEE"))
+    let turned = try command.run("fit", "groups.csv", "-k", "2", "--covariance", "eev")
+    #expect(turned.output.contains("full covariance of equal volume and shape (EEV)"))
     let json = try object(
       try command.run("fit", "groups.csv", "-k", "1...3", "--format", "json").output)
     #expect((json["weights"] as? [Double])?.count == 2)

@@ -27,8 +27,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// When to stop iterating.
   public var stoppingRule: StoppingRule
   /// The covariance floor as a fraction of each feature's variance: Σₖ − floor · diag(variances) stays positive
-  /// semidefinite. EII and VII, which know one unit only, keep λ at or above floor times the mean variance. Zero means
-  /// none.
+  /// semidefinite. EII and VII, which know one unit only, keep λ at or above floor times the mean variance; EVE, VVE, EEV
+  /// and VEV keep every eigenvalue at or above floor times the least variance. Zero means none.
   public var covarianceFloor: Double
   /// What to do with a component that collapses.
   public var rescuePolicy: RescuePolicy
@@ -305,7 +305,7 @@ private struct EMRun {
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-        floor: floor)
+        floor: floor, previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
         let model = try step.model()
@@ -373,7 +373,7 @@ private struct EMRun {
   }
 
   /// The model with more components, one at each of the given rows. Each weighs about as much as d + 1 rows and has the
-  /// model's mean covariance.
+  /// model's mean covariance, as far as the structure allows.
   private func reseed(
     _ worst: [Int], in model: GaussianMixture, on source: some ObservationSource
   ) throws(MixtureError) -> GaussianMixture {
@@ -382,26 +382,13 @@ private struct EMRun {
       0.5 / Double(K), Double(source.featureCount + 1) / Double(source.observationCount))
     let rest = 1 - share * Double(worst.count)
     let weights = model.weights.map { $0 * rest } + worst.map { _ in share }
-    var elements = model.covariances.elements
-    if !model.structure.isShared {
-      let size = model.covariances.elementsPerMatrix
-      var mean = Array(repeating: 0.0, count: size)
-      for k in 0..<model.componentCount {
-        for (index, element) in model.covariances.stored(k).enumerated() {
-          mean[index] += model.weights[k] * element
-        }
-      }
-      for _ in worst { elements += mean }
-    }
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
     return try GaussianMixture(
       weights: settings.equalWeights
         ? Array(repeating: 1 / Double(K), count: K) : weights,
       means: Matrix(rowCount: K, columnCount: source.featureCount, elements: means),
-      covariances: Covariances(
-        structure: model.structure, componentCount: K, featureCount: source.featureCount,
-        elements: elements))
+      covariances: model.covariances.appending(worst.count, weights: model.weights))
   }
 
   func result(observationCount: Int, ends: [Double], reduction: RescueEvent?) -> MixtureFit {

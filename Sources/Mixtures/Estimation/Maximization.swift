@@ -11,23 +11,39 @@ extension GaussianMixture {
   /// | EEE | Σₖ Wₖ / N |
   /// | VVI, EEI | the diagonals of these |
   /// | VII, EII | the means of these diagonals, times the identity |
+  /// | EVV | λ Wₖ / gₖ, with gₖ = det(Wₖ)^(1/d) and λ = Σₖ gₖ / N |
+  /// | EVI | the same of the diagonals |
+  /// | EEV | Lₖ (Σₖ Ωₖ / N) Lₖᵀ, with the decompositions Wₖ = Lₖ Ωₖ Lₖᵀ, eigenvalues in descending order |
+  /// | VEE | λₖ C, with C = Σₖ Wₖ / λₖ / N and λₖ = tr(C⁻¹ Wₖ) / (d Nₖ) |
+  /// | VEI, VEV | the same of the diagonals; the same of Ωₖ, turned by Lₖ |
+  /// | VVE, EVE | D Δₖ Dᵀ, with Δₖ those of VVI or EVI for the scatters Dᵀ Wₖ D, and the best D that is found |
   ///
-  /// (Celeux & Govaert 1995, [doi:10.1016/0031-3203(94)00125-6](https://doi.org/10.1016/0031-3203(94)00125-6)).
+  /// (Celeux & Govaert 1995, [doi:10.1016/0031-3203(94)00125-6](https://doi.org/10.1016/0031-3203(94)00125-6)). Those of
+  /// VEE, VEI and VEV are iterated until they are still, and are the only maximum. For VVE and EVE the axes D are turned
+  /// two at a time until no turn helps (Flury & Gautschi 1986, [doi:10.1137/0907013](https://doi.org/10.1137/0907013);
+  /// Browne & McNicholas 2014, [doi:10.1007/s11634-013-0139-1](https://doi.org/10.1007/s11634-013-0139-1)). There may be
+  /// several such ends.
   ///
   /// - Parameters:
   ///   - statistics: Statistics whose second moments hold the structure's form.
   ///   - structure: The structure of the covariances.
   ///   - equalWeights: Whether every weight is 1 / K whatever Nₖ is.
   ///   - minimumVariances: The floor f, d numbers: covariances are kept such that Σ − diag(f) is positive
-  ///     semidefinite; those of EII and VII, which know one unit only, such that λ is at least the mean of f. None by
-  ///     default.
+  ///     semidefinite; those of EII and VII, which know one unit only, such that λ is at least the mean of f; those of
+  ///     EVE, VVE, EEV and VEV, such that no eigenvalue is below the least of f. None by default.
+  ///   - previous: The model that the statistics' responsibilities come from. Iterations begin at it, if it has the same
+  ///     structure, so that the new model is no less likely. Without it, VVE and EVE try several orientations and keep
+  ///     the best.
   /// - Throws: ``MixtureError/Code/invalidModel`` naming a component without weight;
   ///   ``MixtureError/Code/notPositiveDefinite`` naming a component whose covariance is singular;
-  ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor of another length.
-  /// - Complexity: O(K·d²), and O(K·d³) to factor the result.
+  ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor of another length;
+  ///   ``MixtureError/Code/invalidSetting`` for a floor that is negative or not finite, or zero for some features only
+  ///   (EII and VII take that too).
+  /// - Complexity: O(K·d²), and O(K·d³) to factor the result, to find eigenvectors, and for each sweep over the axes.
   public init(
     maximizing statistics: SufficientStatistics, structure: CovarianceStructure,
-    equalWeights: Bool = false, minimumVariances: [Double]? = nil
+    equalWeights: Bool = false, minimumVariances: [Double]? = nil,
+    previous: GaussianMixture? = nil
   ) throws(MixtureError) {
     let d = statistics.featureCount
     let floor = CovarianceFloor(
@@ -37,13 +53,23 @@ extension GaussianMixture {
         .shapeMismatch,
         "there are \(floor.minimumVariances.count) minimum variances for \(d) features.")
     }
+    let least = floor.leastVariance
+    guard floor.minimumVariances.allSatisfy({ $0 >= 0 && $0.isFinite }),
+      least > 0 || !floor.isActive || structure.form == .scalar
+    else {
+      throw MixtureError(
+        .invalidSetting,
+        "the minimum variances are \(floor.minimumVariances); they must all be positive and finite, "
+          + "or all zero.")
+    }
     guard statistics.form.holds(structure.form) else {
       throw MixtureError(
         .shapeMismatch,
         "the statistics hold \(statistics.form) second moments, too few for \(structure.rawValue).")
     }
     let step = MaximizationStep(
-      statistics, structure: structure, equalWeights: equalWeights, floor: floor)
+      statistics, structure: structure, equalWeights: equalWeights, floor: floor,
+      previous: previous)
     if let collapse = step.collapses.first {
       throw MixtureError(
         collapse.isEmpty ? .invalidModel : .notPositiveDefinite,
@@ -89,7 +115,7 @@ struct MaximizationStep {
 
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, equalWeights: Bool,
-    floor: CovarianceFloor
+    floor: CovarianceFloor, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
     let d = statistics.featureCount
@@ -110,32 +136,28 @@ struct MaximizationStep {
     }
     guard collapses.isEmpty else { return }
 
-    let scatters = (0..<K).map { statistics.scatter($0, as: structure.form) }
-    // A scalar form sums the squares of d features.
-    let perCount = structure.form == .scalar ? Double(d) : 1
-    if structure.isShared {
-      var pooled = scatters[0]
-      for scatter in scatters.dropFirst() {
-        for index in pooled.indices { pooled[index] += scatter[index] }
-      }
-      elements = pooled.map { $0 / (perCount * total) }
-      if floor.raise(&elements, form: structure.form) { floored = Array(0..<K) }
-      if isSingular(elements, origin: statistics, component: nil) {
-        let smallest = counts.indices.min { counts[$0] < counts[$1] }!
-        collapses.append(
-          Collapse(
-            component: smallest, isEmpty: false,
-            detail: "the covariance that all components share became singular"))
-      }
+    let covariances = CovarianceMaximization(
+      statistics, structure: structure, floor: floor, previous: previous)
+    elements = covariances.elements
+    floored = covariances.floored
+    let size = covariances.size
+    let singular = (0..<elements.count / size).filter {
+      isSingular(
+        Array(elements[$0 * size..<($0 + 1) * size]), origin: statistics,
+        component: structure.isShared ? nil : $0)
+    }
+    // If all are singular, so is what they share, and the least of them may be at fault.
+    let sharesAll = structure.isShared
+    if sharesAll || structure.shape == .equal, K > 1, singular.count * (sharesAll ? K : 1) == K {
+      let smallest = counts.indices.min { counts[$0] < counts[$1] }!
+      let shared = sharesAll ? "covariance" : "shape"
+      collapses.append(
+        Collapse(
+          component: smallest, isEmpty: false,
+          detail: "the \(shared) that all components share became singular"))
     } else {
-      for k in 0..<K {
-        var covariance = scatters[k].map { $0 / (perCount * counts[k]) }
-        if floor.raise(&covariance, form: structure.form) { floored.append(k) }
-        if isSingular(covariance, origin: statistics, component: k) {
-          collapses.append(
-            Collapse(component: k, isEmpty: false, detail: "its covariance became singular"))
-        }
-        elements += covariance
+      collapses = singular.map {
+        Collapse(component: $0, isEmpty: false, detail: "its covariance became singular")
       }
     }
   }
@@ -145,8 +167,8 @@ struct MaximizationStep {
     try GaussianMixture(
       weights: weights, means: means,
       covariances: Covariances(
-        structure: structure, componentCount: weights.count, featureCount: featureCount,
-        elements: elements))
+        unchecked: elements, structure: structure, componentCount: weights.count,
+        featureCount: featureCount))
   }
 
   /// Whether a covariance cannot be told from a singular one: a pivot vanishes to rounding, or a variance is

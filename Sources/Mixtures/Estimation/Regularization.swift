@@ -4,8 +4,11 @@
 ///
 /// The bound is a constraint, not a term that is always added: where it does not bind it changes nothing, and where it
 /// does the M-step returns the maximum under it, so that the log-likelihood still never falls. With f a fixed fraction
-/// of each feature's variance, it is the same bound in any unit. Multiples of the identity, which know one unit only, are
-/// held to the mean of f.
+/// of each feature's variance, it is the same bound in any unit.
+///
+/// Some structures know one unit only, as they compare features with each other. Multiples of the identity are held to
+/// the mean of f. Where axes or eigenvalues of ellipsoids in any direction are equal (EVE, VVE, EEV, VEV), no
+/// eigenvalue may be below the least of f: a larger bound could be above the variance of a feature with small numbers.
 struct CovarianceFloor: Sendable {
   /// f, one number for each feature; zeros mean no floor.
   let minimumVariances: [Double]
@@ -15,6 +18,30 @@ struct CovarianceFloor: Sendable {
 
   /// The bound on a variance that all features share.
   var meanVariance: Double { minimumVariances.reduce(0, +) / Double(minimumVariances.count) }
+
+  /// The bound on the eigenvalues of structures that compare features.
+  var leastVariance: Double { minimumVariances.min() ?? 0 }
+
+  /// f, or nil if there is no floor.
+  var bounds: [Double]? { isActive ? minimumVariances : nil }
+
+  /// Whether a full matrix is at or above the floor.
+  func holds(_ packed: some Collection<Double>) -> Bool {
+    let d = minimumVariances.count
+    var excess = Array(packed)
+    for i in 0..<d { excess[i * (i + 3) / 2] -= minimumVariances[i] }
+    return Cholesky(packed: excess, order: d) != nil
+  }
+
+  /// A full matrix in units in which the floor is the identity.
+  func scaled(_ packed: some Collection<Double>) -> [Double] {
+    times(packed, minimumVariances.map { 1 / $0.squareRoot() })
+  }
+
+  /// A full matrix back in the units of the data.
+  func unscaled(_ packed: some Collection<Double>) -> [Double] {
+    times(packed, minimumVariances.map { $0.squareRoot() })
+  }
 
   /// Raises the stored elements of one covariance to the floor. Returns whether anything was changed.
   ///
@@ -40,27 +67,24 @@ struct CovarianceFloor: Sendable {
     }
   }
 
-  private func raiseFull(_ elements: inout [Double]) -> Bool {
-    let d = minimumVariances.count
-    var excess = elements
-    for i in 0..<d { excess[i * (i + 3) / 2] -= minimumVariances[i] }
-    if Cholesky(packed: excess, order: d) != nil { return false }
-
-    let units = minimumVariances.map { $0.squareRoot() }
-    var scaled = elements
-    for i in 0..<d {
-      for j in 0...i { scaled[i * (i + 1) / 2 + j] /= units[i] * units[j] }
-    }
-    let eigen = SymmetricEigen(packed: scaled, order: d)
-    for i in 0..<d {
+  private func times(_ packed: some Collection<Double>, _ units: [Double]) -> [Double] {
+    var result = Array(packed)
+    var index = 0
+    for i in units.indices {
       for j in 0...i {
-        var sum = 0.0
-        for m in 0..<d {
-          sum += max(eigen.values[m], 1) * eigen.vectors[i * d + m] * eigen.vectors[j * d + m]
-        }
-        elements[i * (i + 1) / 2 + j] = sum * units[i] * units[j]
+        result[index] *= units[i] * units[j]
+        index += 1
       }
     }
+    return result
+  }
+
+  private func raiseFull(_ elements: inout [Double]) -> Bool {
+    if holds(elements) { return false }
+    let d = minimumVariances.count
+    let eigen = SymmetricEigen(packed: scaled(elements), order: d)
+    elements = unscaled(
+      SymmetricEigen.compose(eigen.values.map { max($0, 1) }, eigen.vectors, order: d))
     return true
   }
 }

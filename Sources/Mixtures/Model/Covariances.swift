@@ -1,6 +1,9 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-/// The covariance matrices of K components, in the least storage that their structure needs.
+/// The covariance matrices of K components: one if the structure shares it, else K of the structure's form.
+///
+/// Structures that hold volumes, shapes or orientations equal but not the whole matrix are stored as K matrices too: the
+/// density of an observation needs them, and any numbers in common can be found in them.
 public struct Covariances: Sendable, Equatable {
   /// What the matrices have in common.
   public let structure: CovarianceStructure
@@ -15,7 +18,8 @@ public struct Covariances: Sendable, Equatable {
   /// Covariances from their stored elements.
   ///
   /// - Throws: ``MixtureError/Code/shapeMismatch`` unless `elements` has the length that the structure
-  ///   needs; ``MixtureError/Code/invalidModel`` if one is NaN or infinite.
+  ///   needs; ``MixtureError/Code/invalidModel`` if one is NaN or infinite, or if volumes, shapes or orientations that
+  ///   the structure holds equal differ by more than a relative 10⁻⁵ (and the rounding of ill-conditioned matrices).
   public init(
     structure: CovarianceStructure, componentCount: Int, featureCount: Int, elements: [Double]
   ) throws(MixtureError) {
@@ -36,13 +40,14 @@ public struct Covariances: Sendable, Equatable {
     self.init(
       unchecked: elements, structure: structure, componentCount: componentCount,
       featureCount: featureCount)
+    try requireStructure()
   }
 
   /// Covariances from one d × d matrix for each component.
   ///
   /// - Throws: ``MixtureError/Code/shapeMismatch`` if a matrix is not d × d;
   ///   ``MixtureError/Code/invalidModel`` if one is not symmetric, or does not have the structure's
-  ///   form, or differs from the first although the structure shares one.
+  ///   form, or differs from the first in what the structure holds equal.
   public init(structure: CovarianceStructure, matrices: [Matrix]) throws(MixtureError) {
     guard let first = matrices.first, first.rowCount > 0 else {
       throw MixtureError(

@@ -28,7 +28,9 @@ extension GaussianMixture {
   /// The mixture of some of the features: the density with the others integrated out.
   ///
   /// - Parameter features: Which features to keep, in the order that the result shall have them.
-  /// - Returns: A mixture with the same weights and structure.
+  /// - Returns: A mixture with the same weights and structure; if features are left out, with ``CovarianceStructure/vvi``
+  ///   for EVI and ``CovarianceStructure/vvv`` for EVE, VVE, EEV, VEV and EVV, whose equal determinants, eigenvalues or
+  ///   axes are those of all features.
   /// - Throws: ``MixtureError/Code/invalidSetting`` if there is none, or one is out of range or named twice.
   public func marginal(over features: [Int]) throws(MixtureError) -> GaussianMixture {
     try requireFeatures(features, atMost: featureCount)
@@ -54,8 +56,9 @@ extension GaussianMixture {
     return try GaussianMixture(
       weights: weights, means: means,
       covariances: Covariances(
-        structure: structure, componentCount: componentCount, featureCount: features.count,
-        elements: elements))
+        unchecked: elements,
+        structure: features.count == featureCount ? structure : structure.marginalStructure,
+        componentCount: componentCount, featureCount: features.count))
   }
 
   /// The mixture of the other features, given the values of some.
@@ -69,7 +72,7 @@ extension GaussianMixture {
   /// Its ``mean`` is the regression of r on g, and its ``covariance`` the uncertainty of it.
   ///
   /// - Parameter values: The value of each given feature.
-  /// - Returns: A mixture of the remaining features, in their order, of the same structure.
+  /// - Returns: A mixture of the remaining features, in their order, of the same structure as the ``marginal(over:)``.
   /// - Throws: ``MixtureError/Code/invalidSetting`` if no feature is given or none remains, or one is out of range, or a
   ///   value is not finite.
   /// - Complexity: O(K·d³) for full covariances.
@@ -127,9 +130,9 @@ extension GaussianMixture {
     }
     let covariances =
       structure.form == .full
-      ? try Covariances(
-        structure: structure, componentCount: componentCount, featureCount: remaining.count,
-        elements: elements)
+      ? Covariances(
+        unchecked: elements, structure: structure.marginalStructure,
+        componentCount: componentCount, featureCount: remaining.count)
       : try self.marginal(over: remaining).covariances
     return try GaussianMixture(
       weights: weights.map { $0 / total }, means: means, covariances: covariances)

@@ -46,4 +46,47 @@ struct Cholesky {
     }
     return y
   }
+
+  /// A⁻¹ b, for one vector b.
+  func solve(_ b: [Double]) -> [Double] {
+    var x = solveLower(b)
+    for i in (0..<order).reversed() {
+      let row = i * (i + 1) / 2
+      x[i] *= factor[row + i]
+      for j in 0..<i { x[j] -= factor[row + j] * x[i] }
+    }
+    return x
+  }
+
+  /// A⁻¹, packed.
+  ///
+  /// - Complexity: O(d³).
+  var inverse: [Double] {
+    let d = order
+    // L⁻¹ by columns, then L⁻ᵀ L⁻¹.
+    var m = factor
+    m.withUnsafeMutableBufferPointer { m in
+      for i in 0..<d {
+        let row = i * (i + 1) / 2
+        for j in 0..<i {
+          var sum = 0.0
+          for k in j..<i { sum -= m[row + k] * m[k * (k + 1) / 2 + j] }
+          m[row + j] = sum * m[row + i]
+        }
+      }
+    }
+    var result = Array(repeating: 0.0, count: m.count)
+    result.withUnsafeMutableBufferPointer { result in
+      m.withUnsafeBufferPointer { m in
+        for k in 0..<d {
+          let row = k * (k + 1) / 2
+          for i in 0...k {
+            let x = m[row + i]
+            for j in 0...i { result[i * (i + 1) / 2 + j] += x * m[row + j] }
+          }
+        }
+      }
+    }
+    return result
+  }
 }

@@ -63,3 +63,46 @@ struct SymmetricEigen {
     vectors = v
   }
 }
+
+extension SymmetricEigen {
+  private init(order d: Int, values: [Double], vectors: [Double]) {
+    order = d
+    self.values = values
+    self.vectors = vectors
+  }
+
+  /// The same decomposition with the largest eigenvalue first.
+  var descending: SymmetricEigen {
+    let d = order
+    let order = (0..<d).sorted { values[$0] == values[$1] ? $0 < $1 : values[$0] > values[$1] }
+    var vectors = vectors
+    for i in 0..<d {
+      for (j, from) in order.enumerated() { vectors[i * d + j] = self.vectors[i * d + from] }
+    }
+    return SymmetricEigen(order: d, values: order.map { values[$0] }, vectors: vectors)
+  }
+
+  /// V diag(λ) Vᵀ as a packed lower triangle, for other eigenvalues λ or other vectors V.
+  ///
+  /// - Complexity: O(d³).
+  static func compose(
+    _ eigenvalues: some Collection<Double>, _ vectors: [Double], order d: Int
+  ) -> [Double] {
+    let eigenvalues = Array(eigenvalues)
+    var result = Array(repeating: 0.0, count: d * (d + 1) / 2)
+    var row = Array(repeating: 0.0, count: d)
+    var index = 0
+    vectors.withUnsafeBufferPointer { vectors in
+      for i in 0..<d {
+        for m in 0..<d { row[m] = eigenvalues[m] * vectors[i * d + m] }
+        for j in 0...i {
+          var sum = 0.0
+          for m in 0..<d { sum += row[m] * vectors[j * d + m] }
+          result[index] = sum
+          index += 1
+        }
+      }
+    }
+    return result
+  }
+}

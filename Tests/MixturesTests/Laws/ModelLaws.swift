@@ -17,7 +17,8 @@ import Testing
         let x = problem.observations.matrix.row(row)
         let conditional = try model.conditional(
           given: Dictionary(uniqueKeysWithValues: given.map { ($0, x[$0]) }))
-        #expect(conditional.structure == structure)
+        #expect(conditional.structure == structure.marginalStructure)
+        #expect(marginal.structure == structure.marginalStructure)
         let sum =
           try marginal.logDensity(at: given.map { x[$0] })
           + conditional.logDensity(at: remaining.map { x[$0] })

@@ -22,7 +22,7 @@ import Testing
           let K = 1 + random.index(below: 10)
           return Shape(
             n: 6 * d * K + 40, d: d, K: K,
-            structure: CovarianceStructure.allCases[(d + 3 * turn) % 6],
+            structure: TextbookEM.structures[(d + 3 * turn) % 6],
             seed: UInt64(100 * turn + d))
         }
       }

@@ -1,0 +1,187 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+// The covariances of an M-step: those of a structure, at or above the floor, for which Σₖ [nₖ log det Σₖ + tr Σₖ⁻¹ Wₖ]
+// is least. Structures that need no iteration are here, the others in Maximization+Iterative.swift.
+
+/// The covariances that scatters ask for under a structure.
+struct CovarianceMaximization {
+  let structure: CovarianceStructure
+  let componentCount: Int
+  let featureCount: Int
+  /// nₖ, and their sum.
+  let counts: [Double]
+  let total: Double
+  /// Wₖ in the structure's form, one after the other.
+  let scatters: [Double]
+  let floor: CovarianceFloor
+
+  /// The distinct covariances, as ``Covariances`` stores them. Where a component has none, they are zero, NaN or not
+  /// positive definite.
+  var elements: [Double] = []
+  /// The components whose covariance is held at the floor.
+  var floored: [Int] = []
+
+  /// Maximises; `previous` says where an iteration begins.
+  init(
+    _ statistics: SufficientStatistics, structure: CovarianceStructure, floor: CovarianceFloor,
+    previous: GaussianMixture?
+  ) {
+    let K = statistics.componentCount
+    self.structure = structure
+    self.floor = floor
+    componentCount = K
+    featureCount = statistics.featureCount
+    counts = (0..<K).map(statistics.zeroth)
+    total = counts.reduce(0, +)
+    scatters = (0..<K).flatMap { statistics.scatter($0, as: structure.form) }
+    let previous = previous.flatMap { $0.featureCount == statistics.featureCount ? $0 : nil }
+    switch structure {
+    case .eii, .eei, .eee: maximizePooled()
+    case .vii, .vvi, .vvv: maximizeApart()
+    case .vei: keep(sharedShape(of: scatters, bounds: floor.bounds, from: previous))
+    case .evi: keep(sharedVolume(of: scatters, bounds: floor.bounds))
+    case .vee: maximizeMultiples(from: previous)
+    case .evv: maximizeSharedVolume()
+    case .eev, .vev: maximizeTurned(from: previous)
+    case .eve, .vve: maximizeCommonAxes(from: previous)
+    }
+  }
+
+  /// The number of stored elements of one matrix.
+  var size: Int { structure.form.elementCount(featureCount: featureCount) }
+
+  /// The scatter of component `k`.
+  func scatter(_ k: Int) -> ArraySlice<Double> { scatters[k * size..<(k + 1) * size] }
+
+  mutating func keep(_ result: (elements: [Double], floored: [Int])) {
+    (elements, floored) = result
+  }
+
+  // MARK: One covariance, or K that have nothing in common
+
+  private mutating func maximizePooled() {
+    var pooled = Array(scatter(0))
+    for k in 1..<max(componentCount, 1) {
+      for (index, element) in scatter(k).enumerated() { pooled[index] += element }
+    }
+    // A scalar form sums the squares of d features.
+    let perCount = structure.form == .scalar ? Double(featureCount) : 1
+    elements = pooled.map { $0 / (perCount * total) }
+    if floor.raise(&elements, form: structure.form) { floored = Array(0..<componentCount) }
+  }
+
+  private mutating func maximizeApart() {
+    let perCount = structure.form == .scalar ? Double(featureCount) : 1
+    for k in 0..<componentCount {
+      var covariance = scatter(k).map { $0 / (perCount * counts[k]) }
+      if floor.raise(&covariance, form: structure.form) { floored.append(k) }
+      elements += covariance
+    }
+  }
+
+  // MARK: Equal determinants
+
+  /// EVI for spreads sₖⱼ along d axes: the variances σₖⱼ with equal ∏ⱼ σₖⱼ for which Σₖⱼ (nₖ log σₖⱼ + sₖⱼ / σₖⱼ) is least.
+  ///
+  /// With gₖ = (∏ⱼ sₖⱼ)^(1/d) they are λ sₖⱼ / gₖ, λ = Σₖ gₖ / n. If one of them is below its bound fⱼ, take units in which
+  /// the bounds are 1. Given the volume eᵘ, each component's variances are max (1, sₖⱼ / νₖ) with νₖ such that their
+  /// product is e^(d u), and the derivative of the whole in u is d (n − Σₖ νₖ(u)), an increasing function: u is its zero,
+  /// or 0 if it is positive there.
+  func sharedVolume(
+    of spreads: [Double], bounds: [Double]?
+  ) -> (elements: [Double], floored: [Int]) {
+    let (K, d) = (componentCount, featureCount)
+    let logs = (0..<K * d).map { Kernels.log(max(spreads[$0] / (bounds?[$0 % d] ?? 1), 0)) }
+    let means = (0..<K).map { k in logs[k * d..<(k + 1) * d].reduce(0, +) / Double(d) }
+    let volume = Kernels.log(means.reduce(0) { $0 + Kernels.exp($1) } / total)
+    let free = (0..<K * d).map { volume + logs[$0] - means[$0 / d] }
+    guard let bounds, !free.allSatisfy({ $0 >= 0 }) else {
+      return ((0..<K * d).map { spreads[$0] * Kernels.exp(volume - means[$0 / d]) }, [])
+    }
+
+    let descending = (0..<K).map { k in logs[k * d..<(k + 1) * d].sorted(by: >) }
+    /// log νₖ for a volume of eᵘ; −∞ for a component without spread.
+    func logLevel(_ k: Int, _ u: Double) -> Double {
+      var sum = 0.0
+      for (m, log) in descending[k].enumerated() {
+        guard log > -.infinity else {
+          return m == 0 ? -.infinity : (sum - Double(d) * u) / Double(m)
+        }
+        sum += log
+        let level = (sum - Double(d) * u) / Double(m + 1)
+        if m + 1 == d || level >= descending[k][m + 1] { return level }
+      }
+      return -.infinity
+    }
+    func excess(_ u: Double) -> Double {
+      (0..<K).reduce(-total) { $0 + Kernels.exp(logLevel($1, u)) }
+    }
+    var u = 0.0
+    if excess(0) > 0 {
+      var upper = 1.0
+      while excess(upper) > 0 { upper *= 2 }
+      while true {
+        let middle = 0.5 * (u + upper)
+        guard middle > u, middle < upper else { break }
+        if excess(middle) > 0 { u = middle } else { upper = middle }
+      }
+    }
+    var elements: [Double] = []
+    var floored: [Int] = []
+    for k in 0..<K {
+      let level = logLevel(k, u)
+      let raised = (0..<d).map { level > -.infinity ? max(logs[k * d + $0] - level, 0) : u }
+      if raised.contains(0) { floored.append(k) }
+      elements += (0..<d).map { Kernels.exp(raised[$0]) * bounds[$0] }
+    }
+    return (elements, floored)
+  }
+
+  /// EVV: Σₖ = λ Wₖ / gₖ with gₖ = det(Wₖ)^(1/d) and λ = Σₖ gₖ / n; at the floor, EVI along the axes of Wₖ in units of it.
+  private mutating func maximizeSharedVolume() {
+    let (K, d) = (componentCount, featureCount)
+    let logs = (0..<K).map { k in
+      (Cholesky(packed: scatter(k), order: d)?.logDeterminant ?? -.infinity) / Double(d)
+    }
+    let volume = Kernels.log(logs.reduce(0) { $0 + Kernels.exp($1) } / total)
+    elements = (0..<K).flatMap { k in scatter(k).map { $0 * Kernels.exp(volume - logs[k]) } }
+    guard floor.isActive,
+      !(0..<K).allSatisfy({ floor.holds(elements[$0 * size..<($0 + 1) * size]) })
+    else { return }
+    let eigens = (0..<K).map { SymmetricEigen(packed: floor.scaled(scatter($0)), order: d) }
+    let (variances, floored) = sharedVolume(
+      of: eigens.flatMap { $0.values.map { max($0, 0) } },
+      bounds: Array(repeating: 1, count: d))
+    self.floored = floored
+    elements = (0..<K).flatMap { k in
+      floor.unscaled(
+        SymmetricEigen.compose(variances[k * d..<(k + 1) * d], eigens[k].vectors, order: d))
+    }
+  }
+
+  // MARK: Equal eigenvalues, or multiples of them
+
+  /// EEV and VEV: Σₖ has the axes of Wₖ, whose eigenvalues in descending order are the spreads of EEI or VEI.
+  private mutating func maximizeTurned(from previous: GaussianMixture?) {
+    let (K, d) = (componentCount, featureCount)
+    let eigens = (0..<K).map { SymmetricEigen(packed: Array(scatter($0)), order: d).descending }
+    let spreads = eigens.flatMap { $0.values.map { max($0, 0) } }
+    let bound = floor.isActive ? floor.leastVariance : 0
+    let variances: [Double]
+    if structure == .eev {
+      var shared = (0..<d).map { j in
+        (0..<K).reduce(0) { $0 + spreads[$1 * d + j] } / total
+      }
+      if shared.contains(where: { $0 < bound }) { floored = Array(0..<K) }
+      shared = shared.map { max($0, bound) }
+      variances = (0..<K).flatMap { _ in shared }
+    } else {
+      (variances, floored) = sharedShape(
+        of: spreads, bounds: floor.isActive ? Array(repeating: bound, count: d) : nil,
+        from: previous)
+    }
+    elements = (0..<K).flatMap { k in
+      SymmetricEigen.compose(variances[k * d..<(k + 1) * d], eigens[k].vectors, order: d)
+    }
+  }
+}
