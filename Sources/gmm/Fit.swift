@@ -98,11 +98,14 @@ struct Fit: ParsableCommand {
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
       criterion: criterion, estimation: problem.settings)
-    let ranking = try search.run(problem.table.source) { candidate, iteration in
+    let observer = { (candidate: Int, iteration: IterationReport) -> ObserverDecision in
       progress.show(progressText(iteration, of: search, candidate: candidate))
       if report != nil { recorder.record(iteration, candidate: candidate) }
       return .proceed
     }
+    // Restarts that nobody watches may be made side by side.
+    let ranking = try search.run(
+      problem.table.source, observer: progress.isShown || report != nil ? observer : nil)
     progress.clear()
 
     let fit = ranking.best

@@ -62,14 +62,15 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///
   /// - Parameters:
   ///   - source: n rows of d features.
-  ///   - observer: Called after every E-step, on the calling thread; it may end the fit.
+  ///   - observer: Called after every E-step, on the calling thread and restart after restart; it may end the fit.
+  ///     Without one, restarts on tables so small that an iteration cannot use all threads are made side by side.
   /// - Returns: The best of the restarts.
   /// - Throws: ``MixtureError/Code/invalidSetting`` for settings out of range;
   ///   ``MixtureError/Code/emptyObservations``, ``MixtureError/Code/nonFiniteObservation`` or
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
   ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
-  ///   O(threads · K·d²) beside the data, and n numbers while a component is moved; never n · K.
+  ///   O(threads · K·d²) beside the data; never n or n · K.
   ///
   /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
   /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
@@ -97,19 +98,18 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       }
     }
 
-    var best: EMRun?
-    var ends: [Double] = []
-    for restart in 0..<(initialization.isRandom ? restartCount : 1) {
+    let ends = try runs(
+      initialization.isRandom ? restartCount : 1, on: source, threadCount: threadCount,
+      isObserved: observer != nil
+    ) { (restart, threadCount) throws(MixtureError) in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
       let start = try start(
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
       try run.iterate(on: source, from: start, observer: observer)
-      ends.append(run.logLikelihood)
-      if best.map({ run.logLikelihood > $0.logLikelihood }) ?? true { best = run }
-      if run.stoppingReason == .observer { break }
+      return run
     }
-    return best!.result(
-      observationCount: source.observationCount, ends: ends, reduction: reduction)
+    return ends.best.result(
+      observationCount: source.observationCount, ends: ends.logLikelihoods, reduction: reduction)
   }
 
   private func requireValidSettings() throws(MixtureError) {
@@ -177,7 +177,7 @@ extension MixtureError {
 }
 
 /// One restart: the loop of E- and M-steps and what it remembers.
-private struct EMRun {
+struct EMRun {
   let settings: ExpectationMaximization
   let scale: DataScale
   let floor: CovarianceFloor
@@ -410,28 +410,5 @@ private struct EMRun {
       trace: trace, stoppingReason: stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + rescued, seed: settings.seed, restart: restart,
       restartLogLikelihoods: ends)
-  }
-}
-
-extension ObservationSource {
-  /// The rows with the least density under a model, least first and all different: components that began on equal rows
-  /// would stay equal for ever.
-  func leastDense(
-    _ count: Int, under model: GaussianMixture, threadCount: Int
-  ) throws(MixtureError) -> [Int] {
-    let densities = try model.logDensities(of: self, threadCount: threadCount)
-    let order = densities.indices.sorted {
-      densities[$0] == densities[$1] ? $0 < $1 : densities[$0] < densities[$1]
-    }
-    var chosen: [Int] = []
-    var values: [[Double]] = []
-    for index in order {
-      if chosen.count == count { break }
-      let row = try self.row(index)
-      guard !values.contains(row) else { continue }
-      chosen.append(index)
-      values.append(row)
-    }
-    return chosen
   }
 }

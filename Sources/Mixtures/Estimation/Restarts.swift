@@ -1,0 +1,65 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// How some restarts ended, and the best of them.
+struct RestartEnds {
+  /// The one with the largest log-likelihood; of equal ones the first.
+  private(set) var best: EMRun
+  /// The log-likelihood of each.
+  private(set) var logLikelihoods: [Double]
+
+  init(_ run: EMRun) {
+    best = run
+    logLikelihoods = [run.logLikelihood]
+  }
+
+  /// Adds the ends of later restarts.
+  mutating func add(_ later: RestartEnds) {
+    logLikelihoods += later.logLikelihoods
+    if later.best.logLikelihood > best.logLikelihood { best = later.best }
+  }
+}
+
+extension ExpectationMaximization {
+  /// Makes `count` independent runs and keeps the best.
+  ///
+  /// Tables so small that one iteration cannot use all threads have several runs side by side, on one thread each; larger
+  /// ones have one after the other, on all threads. A run is a function of its number alone, so that both give the same
+  /// bits. An observer is to be called on the calling thread and in order, so that with one there is no side by side.
+  ///
+  /// - Parameter run: Makes run number r on so many threads.
+  func runs(
+    _ count: Int, on source: some ObservationSource, threadCount: Int, isObserved: Bool = false,
+    _ run: (_ number: Int, _ threadCount: Int) throws(MixtureError) -> EMRun
+  ) throws(MixtureError) -> RestartEnds {
+    let abreast = min(count, threadCount)
+    let worthwhile = ThreadTeam.worthwhile(
+      threadCount, rowCount: source.observationCount, componentCount: componentCount,
+      elementsPerMoment: covariance.form.elementCount(featureCount: source.featureCount))
+    if !isObserved, abreast > worthwhile {
+      return try ThreadTeam.reduceShards(
+        of: ShardGrid(itemCount: count), threadCount: abreast, makeWorker: {},
+        add: { $0.add($1) }
+      ) { (_, number) throws(MixtureError) in RestartEnds(try run(number, 1)) }
+    }
+    var ends: RestartEnds?
+    for number in 0..<count {
+      let end = try run(number, threadCount)
+      if ends == nil {
+        ends = RestartEnds(end)
+      } else {
+        ends!.add(RestartEnds(end))
+      }
+      if end.stoppingReason == .observer { break }
+    }
+    return ends!
+  }
+}
+
+extension ShardGrid {
+  /// One shard for each of some pieces of work.
+  init(itemCount: Int) {
+    rowCount = itemCount
+    rowsPerShard = 1
+    rowsPerBlock = 1
+  }
+}
