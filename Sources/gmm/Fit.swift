@@ -34,7 +34,7 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: kmeans, rows, random, labels=COLUMN or model=FILE. (default: kmeans)",
+      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
 
@@ -153,7 +153,8 @@ struct Fit: ParsableCommand {
     var counts = components?.counts
     var structures = covariance?.structures ?? [.full]
     switch start {
-    case nil, .kMeans: settings.initialization = .kMeans
+    case nil, .shortRuns: settings.initialization = .shortRuns
+    case .kMeans: settings.initialization = .kMeans
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):

@@ -66,13 +66,14 @@ private func isSettled(_ centroids: Matrix, _ rows: Observations) -> Bool {
     }
   }
 
-  @Test("nine of ten distances are passed over where components lie apart")
+  @Test("four of five distances are passed over where components lie apart")
   func savings() throws {
     let rows = try RandomProblem(n: 4000, d: 4, K: 30, separation: 10).observations
     // Seeded with one candidate, some components have two centroids and others none, so that it takes iterations.
     var random = RandomStream(seed: 2)
     let bounded = try KMeans(
-      rows, count: 30, candidateCount: 1, threadCount: 1, random: &random)
+      rows, count: 30, candidateCount: 1, limits: KMeans.Limits(iterations: 100), threadCount: 1,
+      random: &random)
     let plain = 4000 * 30 * bounded.iterationCount
     #expect(bounded.iterationCount >= 10)
     #expect(bounded.distanceCount < plain / 5)
@@ -257,5 +258,132 @@ private func isSettled(_ centroids: Matrix, _ rows: Observations) -> Bool {
     #expect(
       try DataScale(Observations(rows: rows), form: .full, threadCount: 2).variances[1] == 2.0
         / 4000)
+  }
+}
+
+@Suite("Short runs") struct ShortRunTests {
+  @Test("the default start reaches the best known ends of iris and Old Faithful, from any seed")
+  func knownEnds() throws {
+    let iris = try Observations(rows: ReferenceTables.iris)
+    let faithful = try Observations(rows: ReferenceTables.faithful)
+    // Log-likelihoods of mclust from the species and from eruptions > 3; for two components of iris from its BIC.
+    let cases: [(Observations, Int, CovarianceStructure, Double)] = [
+      (iris, 3, .vvv, -180.185477), (iris, 3, .eee, -256.354043),
+      (iris, 2, .vvv, (-574.0178 + 29 * Kernels.log(150)) / 2),
+      (iris, 2, .vvi, (-857.5515 + 17 * Kernels.log(150)) / 2),
+      (iris, 2, .vii, (-1012.2352 + 11 * Kernels.log(150)) / 2),
+      (iris, 2, .eei, (-1042.9679 + 13 * Kernels.log(150)) / 2),
+      (iris, 2, .eii, (-1123.4117 + 10 * Kernels.log(150)) / 2),
+      (iris, 2, .eee, (-688.0972 + 19 * Kernels.log(150)) / 2),
+      (iris, 3, .vvi, -306.860461), (iris, 3, .vii, -384.314095),
+      (iris, 3, .eei, (-813.0504 + 18 * Kernels.log(150)) / 2),
+      (iris, 3, .eii, -401.802176),
+      (faithful, 2, .vvv, -1130.263960), (faithful, 2, .vvi, -1147.806353),
+      (faithful, 2, .eee, -1140.186759), (faithful, 2, .eei, -1157.680012),
+      (faithful, 2, .vii, -1709.529282), (faithful, 2, .eii, -1709.681373),
+    ]
+    for seed in UInt64(0)...4 {
+      for (rows, K, structure, best) in cases {
+        let fit = try ExpectationMaximization(
+          componentCount: K, covariance: structure,
+          stoppingRule: StoppingRule(tolerance: 1e-9, iterationLimit: 5000), seed: seed
+        ).fit(rows)
+        // The values have six to four decimals; higher is welcome.
+        #expect(fit.logLikelihood > best - 1e-4, "\(structure) K=\(K) seed \(seed)")
+      }
+    }
+  }
+
+  @Test("threads change no bit of a start", arguments: [600, 30_000])
+  func threads(n: Int) throws {
+    let rows = try RandomProblem(n: n, d: 2, K: 4, separation: 1).observations
+    var settings = ExpectationMaximization(
+      componentCount: 4, restartCount: 2,
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 1), seed: 9, threadCount: 1)
+    let one = try settings.fit(rows)
+    for threads in [2, 3, 16] {
+      settings.threadCount = threads
+      let other = try settings.fit(rows)
+      #expect(other.model == one.model)
+      #expect(other.restartLogLikelihoods == one.restartLogLikelihoods)
+    }
+  }
+
+  @Test("restart r depends on the seed and r only")
+  func restarts() throws {
+    let rows = try RandomProblem(n: 500, d: 2, K: 6, separation: 0.7).observations
+    var settings = ExpectationMaximization(
+      componentCount: 6, restartCount: 3,
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 2), seed: 5)
+    let three = try settings.fit(rows).restartLogLikelihoods
+    settings.restartCount = 1
+    #expect(try settings.fit(rows).restartLogLikelihoods == [three[0]])
+    #expect(Set(three).count == 3)
+  }
+
+  @Test("of the runs the likeliest goes on: the start is no worse than that of any single one")
+  func likeliest() throws {
+    let rows = try RandomProblem(n: 800, d: 2, K: 7, separation: 0.8, seed: 3).observations
+    let scale = try DataScale(rows, form: .full, threadCount: 1)
+    let settings = ExpectationMaximization(componentCount: 7, seed: 11)
+    func logLikelihood(candidates: Int) throws -> Double {
+      let plan = ShortRuns(candidateCount: candidates, stages: [8], rowLimit: 800)
+      let start = try settings.shortRuns(
+        plan, on: rows, scale: scale, componentCount: 7, restart: 0, threadCount: 1)
+      guard case .model(let model) = start else { return -.infinity }
+      return try model.logLikelihood(of: rows)
+    }
+    let two = try logLikelihood(candidates: 2)
+    let six = try logLikelihood(candidates: 6)
+    #expect(two.isFinite && six >= two)
+  }
+
+  @Test("a run that closes in on a few rows does not go on while another is sound")
+  func soundRuns() throws {
+    // Thirty rows on a grid, where a component easily finds a few on a line and gains without limit but for the floor.
+    let rows = try Observations(rows: (0..<30).map { [Double($0 % 7), Double($0 * $0 % 11)] })
+    var flooredByKMeans = 0
+    for seed in UInt64(0)..<20 {
+      var settings = ExpectationMaximization(componentCount: 2, seed: seed)
+      let short = try settings.fit(rows)
+      settings.initialization = .kMeans
+      let single = try settings.fit(rows)
+      if single.rescued.contains(where: { $0.action == .floored }) { flooredByKMeans += 1 }
+      #expect(!short.rescued.contains { $0.action == .floored }, "seed \(seed)")
+    }
+    #expect(flooredByKMeans > 0)
+  }
+
+  @Test("where k-means finds one partition only, its partition of all rows is the start")
+  func onePartition() throws {
+    let rows = try RandomProblem(n: 5000, d: 2, K: 3, separation: 40, seed: 3).observations
+    var settings = ExpectationMaximization(
+      componentCount: 3, stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 0))
+    let short = try settings.fit(rows)
+    settings.initialization = .kMeans
+    let single = try settings.fit(rows)
+    #expect(relativeDifference(short.logLikelihood, single.logLikelihood) < 1e-12)
+  }
+
+  @Test("the plan keeps to the cost of a few iterations, or to some milliseconds")
+  func plans() {
+    func plan(_ n: Int, _ d: Int, _ K: Int) -> ShortRuns? {
+      ShortRuns.plan(rowCount: n, featureCount: d, componentCount: K, form: .full)
+    }
+    #expect(plan(1_000_000, 2, 8)?.candidateCount == 4)
+    #expect(plan(1000, 2, 2)?.candidateCount == 4)
+    #expect(plan(100_000, 64, 64)?.candidateCount == 2)
+    #expect(plan(20_000, 256, 16) == nil)
+    #expect(plan(1000, 2, 1) == nil)
+    for n in [10, 1000, 30_000, 100_000, 1_000_000] {
+      for d in [1, 4, 32, 200] {
+        for K in [2, 20, 300] {
+          guard let plan = plan(n, d, K) else { continue }
+          let rows = Double(plan.passCount * min(n, plan.rowLimit))
+          let elements = Double(d * (d + 1) / 2)
+          #expect(rows <= 4 * Double(n) || rows * Double(K) * (1 + 0.05 * elements) <= 1e7)
+        }
+      }
+    }
   }
 }

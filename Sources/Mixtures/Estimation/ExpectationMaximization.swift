@@ -40,7 +40,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// Settings for a fit. All but the number of components have defaults.
   public init(
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
-    initialization: Initialization = .kMeans, restartCount: Int = 1,
+    initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
     rescuePolicy: RescuePolicy = .reseed, seed: UInt64 = 0, threadCount: Int? = nil
   ) {
@@ -100,13 +100,14 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
 
     let ends = try runs(
       initialization.isRandom ? restartCount : 1, on: source, threadCount: threadCount,
-      isObserved: observer != nil
-    ) { (restart, threadCount) throws(MixtureError) in
+      isObserved: observer != nil, add: { (ends: inout RestartEnds, later) in ends.add(later) },
+      isLast: { $0.best.stoppingReason == .observer }
+    ) { (restart, threadCount) throws(MixtureError) -> RestartEnds in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
       let start = try start(
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
       try run.iterate(on: source, from: start, observer: observer)
-      return run
+      return RestartEnds(run)
     }
     return ends.best.result(
       observationCount: source.observationCount, ends: ends.logLikelihoods, reduction: reduction)
@@ -139,7 +140,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
 
   private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
     switch initialization {
-    case .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
       guard labels.count == source.observationCount else {
         throw MixtureError(
@@ -193,6 +194,8 @@ struct EMRun {
   private var rescued: [RescueEvent] = []
   private var gains: [Double] = []
   private var floored = Set<Int>()
+  /// Whether a covariance was held at the floor.
+  var isFloored: Bool { !floored.isEmpty }
   private var reseedsLeft: Int
   /// After components without weight were moved: the model without them, to return to if that did not help, and which of
   /// the events told of it.

@@ -20,38 +20,37 @@ struct RestartEnds {
 }
 
 extension ExpectationMaximization {
-  /// Makes `count` independent runs and keeps the best.
+  /// Makes `count` independent runs and adds up how they ended, in order.
   ///
   /// Tables so small that one iteration cannot use all threads have several runs side by side, on one thread each; larger
   /// ones have one after the other, on all threads. A run is a function of its number alone, so that both give the same
   /// bits. An observer is to be called on the calling thread and in order, so that with one there is no side by side.
   ///
-  /// - Parameter run: Makes run number r on so many threads.
-  func runs(
+  /// - Parameters:
+  ///   - isLast: Whether no run is to be made after this one; asked only if there is no side by side.
+  ///   - run: Makes run number r on so many threads.
+  func runs<Ends>(
     _ count: Int, on source: some ObservationSource, threadCount: Int, isObserved: Bool = false,
-    _ run: (_ number: Int, _ threadCount: Int) throws(MixtureError) -> EMRun
-  ) throws(MixtureError) -> RestartEnds {
+    add: (inout Ends, Ends) -> Void, isLast: (Ends) -> Bool = { _ in false },
+    _ run: (_ number: Int, _ threadCount: Int) throws(MixtureError) -> Ends
+  ) throws(MixtureError) -> Ends {
     let abreast = min(count, threadCount)
     let worthwhile = ThreadTeam.worthwhile(
       threadCount, rowCount: source.observationCount, componentCount: componentCount,
       elementsPerMoment: covariance.form.elementCount(featureCount: source.featureCount))
     if !isObserved, abreast > worthwhile {
       return try ThreadTeam.reduceShards(
-        of: ShardGrid(itemCount: count), threadCount: abreast, makeWorker: {},
-        add: { $0.add($1) }
-      ) { (_, number) throws(MixtureError) in RestartEnds(try run(number, 1)) }
+        of: ShardGrid(itemCount: count), threadCount: abreast, makeWorker: {}, add: add
+      ) { (_, number) throws(MixtureError) in try run(number, 1) }
     }
-    var ends: RestartEnds?
-    for number in 0..<count {
+    var ends = try run(0, threadCount)
+    if isLast(ends) { return ends }
+    for number in 1..<max(count, 1) {
       let end = try run(number, threadCount)
-      if ends == nil {
-        ends = RestartEnds(end)
-      } else {
-        ends!.add(RestartEnds(end))
-      }
-      if end.stoppingReason == .observer { break }
+      add(&ends, end)
+      if isLast(end) { break }
     }
-    return ends!
+    return ends
   }
 }
 
