@@ -70,7 +70,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
   ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
-  ///   O(threads · K·d²) beside the data; never n or n · K.
+  ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
   /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
   /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes

@@ -46,8 +46,8 @@ struct ShortRuns: Equatable {
 }
 
 extension ExpectationMaximization {
-  /// The model of the likeliest short run. If k-means finds one partition only, or if no run has a model, the partition of
-  /// all rows by the centroids instead: there is nothing to choose from.
+  /// The model of the likeliest short run. If k-means finds one partition only, or if no run keeps all components, the
+  /// partition of all rows by the centroids instead: there is nothing to choose from.
   func shortRuns(
     _ plan: ShortRuns, on source: some ObservationSource, scale: DataScale, componentCount K: Int,
     restart: Int, threadCount: Int
@@ -89,13 +89,13 @@ extension ExpectationMaximization {
       ) { (number, threads) in
         run(.statistics(different[number].statistics), iterations: plan.stages[0], threads)
       }
-      models = Self.bestFirst(left)
+      models = Self.bestFirst(left, K)
       for iterations in plan.stages.dropFirst() where models.count > 1 {
         let kept = models.prefix((models.count + 1) / 2)
         left = try settings.runs(
           kept.count, on: part.rows, threadCount: threadCount, add: { $0 += $1 }
         ) { (number, threads) in run(.model(kept[number]), iterations: iterations, threads) }
-        models = Self.bestFirst(left)
+        models = Self.bestFirst(left, K)
       }
     }
     if let model = models.first { return .model(model) }
@@ -104,14 +104,14 @@ extension ExpectationMaximization {
         by: different[0].centroids, scale: scale, form: covariance.form, threadCount: threadCount))
   }
 
-  /// The models of those runs that have one, best first: by their log-likelihood, of equal ones the first, but those with
+  /// The models of those runs that kept all K components, best first: by their log-likelihood, of equal ones the first, but those with
   /// a covariance at the floor last. What a component gains by closing in on a few rows says nothing for a start.
-  private static func bestFirst(_ runs: [EMRun]) -> [GaussianMixture] {
+  private static func bestFirst(_ runs: [EMRun], _ K: Int) -> [GaussianMixture] {
     runs.indices.sorted {
       let (a, b) = (runs[$0], runs[$1])
       if a.isFloored != b.isFloored { return b.isFloored }
       return a.logLikelihood == b.logLikelihood ? $0 < $1 : a.logLikelihood > b.logLikelihood
-    }.compactMap { runs[$0].model }
+    }.compactMap { runs[$0].model }.filter { $0.componentCount == K }
   }
 }
 
