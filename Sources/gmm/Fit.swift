@@ -36,7 +36,7 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: kmeans, rows, random, labels=COLUMN or model=FILE. (default: kmeans)",
+      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
 
@@ -106,11 +106,14 @@ struct Fit: ParsableCommand {
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
       criterion: criterion, estimation: problem.settings)
-    let ranking = try search.run(problem.table.source) { candidate, iteration in
+    let observer = { (candidate: Int, iteration: IterationReport) -> ObserverDecision in
       progress.show(progressText(iteration, of: search, candidate: candidate))
       if report != nil { recorder.record(iteration, candidate: candidate) }
       return .proceed
     }
+    // Restarts that nobody watches may be made side by side.
+    let ranking = try search.run(
+      problem.table.source, observer: progress.isShown || report != nil ? observer : nil)
     progress.clear()
 
     let fit = ranking.best
@@ -160,7 +163,8 @@ struct Fit: ParsableCommand {
     var structures =
       covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]
     switch start {
-    case nil, .kMeans: settings.initialization = .kMeans
+    case nil, .shortRuns: settings.initialization = .shortRuns
+    case .kMeans: settings.initialization = .kMeans
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):

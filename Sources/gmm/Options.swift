@@ -129,6 +129,7 @@ struct StructureList: ExpressibleByArgument {
 
 /// Where a fit starts, as written on the command line.
 enum StartOption: ExpressibleByArgument {
+  case shortRuns
   case kMeans
   case rows
   case random
@@ -137,6 +138,7 @@ enum StartOption: ExpressibleByArgument {
 
   init?(argument: String) {
     switch argument {
+    case "short-runs": self = .shortRuns
     case "kmeans": self = .kMeans
     case "rows": self = .rows
     case "random": self = .random

@@ -73,7 +73,8 @@ func commandLine() -> String {
 
 /// A line on standard error that says how far a fit has come, if that is a terminal.
 final class ProgressLine {
-  private let isShown: Bool
+  /// Whether anyone sees it.
+  let isShown: Bool
   private var lastShown = ContinuousClock.now
   private var width = 0
 

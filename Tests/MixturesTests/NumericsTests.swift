@@ -95,9 +95,12 @@ import Testing
     var random = RandomStream(seed: 1)
     let rows = (0..<500).map { row in corners[row % 5].map { $0 + random.normal() } }
     let data = try Observations(rows: rows)
+    let scale = try DataScale(data, form: .diagonal, threadCount: 2)
     for seed in UInt64(0)...9 {
       var stream = RandomStream(seed: seed)
-      let centroids = KMeans(data, count: 5, variances: [800, 400], random: &stream).centroids
+      let part = try DrawnPart(data, limit: 500, scale: scale, random: &stream)
+      let centroids = part.original(
+        try KMeans(part.standardized, count: 5, threadCount: 2, random: &stream).centroids)
       for (index, corner) in corners.enumerated() {
         let members = rows.enumerated().filter { $0.offset % 5 == index }.map(\.element)
         let mean = (0..<2).map { j in members.reduce(0) { $0 + $1[j] } / 100 }
@@ -113,7 +116,10 @@ import Testing
   func degenerate() throws {
     var random = RandomStream(seed: 3)
     let data = try Observations(rows: (0..<20).map { [Double($0 % 2), 5] })
-    let centroids = KMeans(data, count: 4, variances: [0.25, 0], random: &random).centroids
+    let scale = try DataScale(data, form: .diagonal, threadCount: 2)
+    let part = try DrawnPart(data, limit: 20, scale: scale, random: &random)
+    let centroids = part.original(
+      try KMeans(part.standardized, count: 4, threadCount: 2, random: &random).centroids)
     #expect(Set((0..<4).map { centroids[$0, 0] }).isSubset(of: [0, 1]))
     for element in centroids.elements { #expect(element.isFinite) }
   }
@@ -122,12 +128,13 @@ import Testing
   func drawnPart() throws {
     let data = try Observations(rows: (0..<1003).map { [Double($0)] })
     var random = RandomStream(seed: 3)
-    let part = try data.drawRows(10, random: &random)
+    let scale = try DataScale(data, form: .diagonal, threadCount: 2)
+    let part = try DrawnPart(data, limit: 10, scale: scale, random: &random)
     for i in 0..<10 {
-      let value = part.matrix[i, 0]
+      let value = part.rows.matrix[i, 0]
       #expect(value >= Double(i * 1003 / 10) && value < Double((i + 1) * 1003 / 10))
     }
-    #expect(try data.drawRows(5000, random: &random) == data)
+    #expect(try DrawnPart(data, limit: 5000, scale: scale, random: &random).rows == data)
   }
 }
 

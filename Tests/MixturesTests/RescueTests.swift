@@ -238,7 +238,7 @@ func duplicateRiddenRows(count n: Int, features d: Int, seed: UInt64) -> [[Doubl
     let rows = [[0.0, 0], [1, 2], [3, 1], [4, 5]]
     let data = try Observations(rows: (0..<40).map { rows[$0 % 4] })
     for structure in CovarianceStructure.allCases {
-      for start in [Initialization.kMeans, .randomRows, .randomResponsibilities] {
+      for start in [Initialization.shortRuns, .kMeans, .randomRows, .randomResponsibilities] {
         let fit = try ExpectationMaximization(
           componentCount: 9, covariance: structure, initialization: start
         ).fit(data)

@@ -143,6 +143,15 @@ let twoGroups: String = {
     #expect(wrong.errors.contains("2 different labels") && wrong.errors.contains("-k asks for 3"))
   }
 
+  @Test("--start short-runs is the default")
+  func shortRuns() throws {
+    let named = try command.run(
+      "fit", "groups.csv", "-k", "2", "--start", "short-runs", "--format", "json")
+    #expect(named.status == 0)
+    let plain = try command.run("fit", "groups.csv", "-k", "2", "--format", "json")
+    #expect(plain.output == named.output)
+  }
+
   @Test("--start model goes on where the model stands")
   func startFromModel() throws {
     let whole = try command.run(

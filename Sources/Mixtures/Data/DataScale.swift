@@ -9,35 +9,39 @@ struct DataScale: Sendable {
   /// The variance of each feature (divided by n).
   let variances: [Double]
 
-  /// Measures a table, in two passes: the mean, then moments about it.
+  /// Measures a table in one pass, about the mean of some of its rows; in a second about its own mean only if the two
+  /// lie farther apart than the standard deviation of a feature.
   ///
   /// - Throws: ``MixtureError/Code/nonFiniteObservation`` naming the first such value.
+  ///
+  /// **Numerics.** Moving moments by less than a standard deviation costs less than one bit of the variances.
   init(
     _ source: some ObservationSource, form: CovarianceStructure.Form, threadCount: Int
   ) throws(MixtureError) {
-    let d = source.featureCount
-    // Moments about a row of the table: exact zeros for constant columns, whatever their offset.
-    var origin = Matrix(repeating: 0, rowCount: 1, columnCount: d)
-    try source.withRows(0..<1) { rows in
-      for j in 0..<d { origin[0, j] = rows[0, j].isFinite ? rows[0, j] : 0 }
-    }
     let form: CovarianceStructure.Form = form == .full ? .full : .diagonal
-    func moments(
-      about origin: Matrix, _ form: CovarianceStructure.Form
-    ) throws(MixtureError) -> SufficientStatistics {
-      try source.statistics(about: origin, form: form, threadCount: threadCount) {
+    func moments(about origin: [Double]) throws(MixtureError) -> SufficientStatistics {
+      let origins = Matrix(unchecked: origin, rowCount: 1, columnCount: origin.count)
+      return try source.statistics(about: origins, form: form, threadCount: threadCount) {
         workspace, _, _ in
         workspace.setHardResponsibilities(1) { _ in 0 }
       }
     }
-    let rough = try moments(about: origin, .diagonal)
-    let mean = Matrix(unchecked: rough.mean(0), rowCount: 1, columnCount: d)
-    self.moments = try moments(about: mean, form)
-    means = self.moments.mean(0)
-    let n = self.moments.zeroth(0)
-    let roughSquares = Array(rough.second(0))
-    variances = self.moments.scatter(0, as: .diagonal).enumerated().map {
-      roughSquares[$0] == 0 ? 0 : max($1 / n, 0)
+    let rough = try RoughLocation(source)
+    var measured = try moments(about: rough.origin)
+    // Features that never vary: their sums about their only value are exact zeros, whatever their offset.
+    let squares = measured.squares(0)
+    let isConstant = zip(zip(measured.first(0), squares), rough.varies).map {
+      $0 == (0, 0) && !$1
+    }
+    let count = measured.zeroth(0)
+    let isFar = zip(measured.first(0), squares).contains { sum, square in
+      sum * sum / count > 0.5 * square
+    }
+    if isFar { measured = try moments(about: measured.mean(0)) }
+    self.moments = measured
+    means = measured.mean(0)
+    variances = zip(measured.scatter(0, as: .diagonal), isConstant).map {
+      $1 ? 0 : max($0 / count, 0)
     }
     if let j = variances.firstIndex(where: { !$0.isFinite }) {
       throw MixtureError(
@@ -45,9 +49,8 @@ struct DataScale: Sendable {
         "\(source.describeFeature(j)) spreads too far for double precision: its variance overflows. "
           + "Rescale the column, for example by its largest absolute value.")
     }
-    let roughSums = Array(rough.first(0))
     if let j = variances.indices.first(where: {
-      variances[$0] < Self.smallestVariance && (variances[$0] > 0 || roughSums[$0] != 0)
+      variances[$0] < Self.smallestVariance && !isConstant[$0]
     }) {
       throw MixtureError(
         .degenerateObservations,
@@ -125,20 +128,61 @@ struct DataScale: Sendable {
   }
 }
 
+/// Where some rows lie: an origin for the moments of all of them.
+private struct RoughLocation {
+  /// How many rows are looked at.
+  private static let rowCount = 256
+
+  /// The mean of the rows; of features that are the same in all of them exactly that value.
+  let origin: [Double]
+  /// Whether the rows differ in each feature.
+  let varies: [Bool]
+
+  init(_ source: some ObservationSource) throws(MixtureError) {
+    let d = source.featureCount
+    let n = source.observationCount
+    let count = min(n, Self.rowCount)
+    var first: [Double] = []
+    var sums = Array(repeating: 0.0, count: d)
+    var varies = Array(repeating: false, count: d)
+    for i in 0..<count {
+      // From all over the table, which may be sorted.
+      let row = try source.row(i * (n / count))
+      if i == 0 { first = row }
+      for j in 0..<d {
+        sums[j] += row[j] - first[j]
+        if row[j] != first[j] { varies[j] = true }
+      }
+    }
+    origin = (0..<d).map { j in
+      let mean = first[j] + sums[j] / Double(count)
+      // Where there is no such mean, the pass over all rows will say why.
+      return mean.isFinite ? mean : first[j].isFinite ? first[j] : 0
+    }
+    self.varies = varies
+  }
+}
+
+extension SufficientStatistics {
+  /// The second moments of each feature with itself; not of a trace.
+  fileprivate func squares(_ k: Int) -> [Double] {
+    let second = second(k)
+    return (0..<featureCount).map {
+      second[second.startIndex + (form == .full ? $0 * ($0 + 3) / 2 : $0)]
+    }
+  }
+}
+
 extension ObservationSource {
   /// The number of different rows, counted up to `limit` only.
   ///
-  /// - Complexity: O(n·d) at worst; it stops as soon as the limit is reached.
+  /// - Complexity: O(n·d) at worst; it stops as soon as the limit is reached. Memory O(limit·d).
   func distinctRowCount(upTo limit: Int) throws(MixtureError) -> Int {
-    var seen = Set<[Double]>()
-    let step = 256
+    var seen = DistinctRows(featureCount: featureCount, limit: Swift.min(limit, observationCount))
+    let step = ShardGrid.rowsPerBlock(featureCount: featureCount)
     for start in stride(from: 0, to: observationCount, by: step) {
       try withRows(start..<Swift.min(start + step, observationCount)) { rows in
-        for row in 0..<rows.count {
-          // Adding zero makes −0 and 0 the same.
-          seen.insert((0..<featureCount).map { rows[row, $0] + 0 })
-          if seen.count >= limit { return }
-        }
+        for row in 0..<rows.count where seen.count < limit { seen.insert(rows, row) }
       }
       if seen.count >= limit { return limit }
     }
@@ -150,5 +194,44 @@ extension ObservationSource {
     var values: [Double] = []
     try withRows(index..<index + 1) { rows in values = (0..<featureCount).map { rows[0, $0] } }
     return values
+  }
+}
+
+/// Different rows: a table of them by open addressing.
+private struct DistinctRows {
+  private let featureCount: Int
+  private var elements: [Double] = []
+  /// The number of the row in each place; −1 where there is none. Their count is a power of two.
+  private var places: [Int]
+  private var row: [Double]
+  private(set) var count = 0
+
+  /// Room for `limit` rows, less than half of the places.
+  init(featureCount: Int, limit: Int) {
+    self.featureCount = featureCount
+    var size = 16
+    while size < 2 * limit { size *= 2 }
+    places = Array(repeating: -1, count: size)
+    row = Array(repeating: 0, count: featureCount)
+  }
+
+  /// Adds a row unless an equal one is there.
+  mutating func insert(_ rows: StridedRows, _ index: Int) {
+    var hash: UInt64 = 0
+    for j in 0..<featureCount {
+      // Adding zero makes −0 and 0 the same.
+      row[j] = rows[index, j] + 0
+      hash = (hash ^ row[j].bitPattern) &* 0x9E37_79B9_7F4A_7C15
+      hash ^= hash >> 29
+    }
+    var place = Int(truncatingIfNeeded: (hash &* 0xBF58_476D_1CE4_E5B9) >> 32) & (places.count - 1)
+    while places[place] >= 0 {
+      let start = places[place] * featureCount
+      if (0..<featureCount).allSatisfy({ elements[start + $0] == row[$0] }) { return }
+      place = (place + 1) & (places.count - 1)
+    }
+    places[place] = count
+    count += 1
+    elements += row
   }
 }

@@ -43,7 +43,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// Settings for a fit. All but the number of components have defaults.
   public init(
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
-    initialization: Initialization = .kMeans, restartCount: Int = 1,
+    initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
     rescuePolicy: RescuePolicy = .reseed, skipping: Bool = true, seed: UInt64 = 0,
     threadCount: Int? = nil
@@ -67,14 +67,15 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///
   /// - Parameters:
   ///   - source: n rows of d features.
-  ///   - observer: Called after every E-step, on the calling thread; it may end the fit.
+  ///   - observer: Called after every E-step, on the calling thread and restart after restart; it may end the fit.
+  ///     Without one, restarts on tables so small that an iteration cannot use all threads are made side by side.
   /// - Returns: The best of the restarts.
   /// - Throws: ``MixtureError/Code/invalidSetting`` for settings out of range;
   ///   ``MixtureError/Code/emptyObservations``, ``MixtureError/Code/nonFiniteObservation`` or
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
   ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
-  ///   O(threads · K·d²) beside the data, and n numbers while a component is moved; never n · K.
+  ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
   /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
   /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
@@ -102,19 +103,19 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       }
     }
 
-    var best: EMRun?
-    var ends: [Double] = []
-    for restart in 0..<(initialization.isRandom ? restartCount : 1) {
+    let ends = try runs(
+      initialization.isRandom ? restartCount : 1, on: source, threadCount: threadCount,
+      isObserved: observer != nil, add: { (ends: inout RestartEnds, later) in ends.add(later) },
+      isLast: { $0.best.stoppingReason == .observer }
+    ) { (restart, threadCount) throws(MixtureError) -> RestartEnds in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
       let start = try start(
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
       try run.iterate(on: source, from: start, observer: observer)
-      ends.append(run.logLikelihood)
-      if best.map({ run.logLikelihood > $0.logLikelihood }) ?? true { best = run }
-      if run.stoppingReason == .observer { break }
+      return RestartEnds(run)
     }
-    return best!.result(
-      observationCount: source.observationCount, ends: ends, reduction: reduction)
+    return ends.best.result(
+      observationCount: source.observationCount, ends: ends.logLikelihoods, reduction: reduction)
   }
 
   private func requireValidSettings() throws(MixtureError) {
@@ -144,7 +145,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
 
   private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
     switch initialization {
-    case .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
       guard labels.count == source.observationCount else {
         throw MixtureError(
@@ -182,7 +183,7 @@ extension MixtureError {
 }
 
 /// One restart: the loop of E- and M-steps and what it remembers.
-private struct EMRun {
+struct EMRun {
   let settings: ExpectationMaximization
   let scale: DataScale
   let floor: CovarianceFloor
@@ -198,6 +199,8 @@ private struct EMRun {
   private var rescued: [RescueEvent] = []
   private var gains: [Double] = []
   private var floored = Set<Int>()
+  /// Whether a covariance was held at the floor.
+  var isFloored: Bool { !floored.isEmpty }
   private var reseedsLeft: Int
   /// After components without weight were moved: the model without them, to return to if that did not help, and which of
   /// the events told of it.
@@ -400,28 +403,5 @@ private struct EMRun {
       trace: trace, stoppingReason: stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + rescued, seed: settings.seed, restart: restart,
       restartLogLikelihoods: ends)
-  }
-}
-
-extension ObservationSource {
-  /// The rows with the least density under a model, least first and all different: components that began on equal rows
-  /// would stay equal for ever.
-  func leastDense(
-    _ count: Int, under model: GaussianMixture, threadCount: Int
-  ) throws(MixtureError) -> [Int] {
-    let densities = try model.logDensities(of: self, threadCount: threadCount)
-    let order = densities.indices.sorted {
-      densities[$0] == densities[$1] ? $0 < $1 : densities[$0] < densities[$1]
-    }
-    var chosen: [Int] = []
-    var values: [[Double]] = []
-    for index in order {
-      if chosen.count == count { break }
-      let row = try self.row(index)
-      guard !values.contains(row) else { continue }
-      chosen.append(index)
-      values.append(row)
-    }
-    return chosen
   }
 }

@@ -20,7 +20,8 @@ func fixedIterations(
   func threadsChangeNoBit(structure: CovarianceStructure) throws {
     let problem = try RandomProblem(n: 9000, d: 3, K: 4, structure: structure)
     for start in [
-      Initialization.labels(problem.labels), .kMeans, .randomRows, .randomResponsibilities,
+      Initialization.labels(problem.labels), .shortRuns, .kMeans, .randomRows,
+      .randomResponsibilities,
     ] {
       var settings = fixedIterations(problem.labels, structure, count: 5, threads: 1)
       settings.initialization = start
@@ -39,7 +40,7 @@ func fixedIterations(
   func objectiveNeverFalls(structure: CovarianceStructure) throws {
     for seed in UInt64(1)...4 {
       let problem = try RandomProblem(n: 500, d: 3, K: 3, separation: 1, seed: seed)
-      for start in [Initialization.kMeans, .randomRows, .randomResponsibilities] {
+      for start in [Initialization.shortRuns, .kMeans, .randomRows, .randomResponsibilities] {
         for equalWeights in [false, true] {
           let fit = try ExpectationMaximization(
             componentCount: 5, covariance: structure, equalWeights: equalWeights,
@@ -119,7 +120,7 @@ func fixedIterations(
   func scaling() throws {
     let problem = try RandomProblem(n: 700, d: 2, K: 3, separation: 2)
     for structure in CovarianceStructure.allCases {
-      for start in [Initialization.kMeans, .labels(problem.labels), .randomRows] {
+      for start in [Initialization.shortRuns, .kMeans, .labels(problem.labels), .randomRows] {
         var settings = fixedIterations(problem.labels, structure, count: 15)
         settings.initialization = start
         let plain = try settings.fit(problem.observations)
@@ -149,7 +150,7 @@ func fixedIterations(
       (0..<3).map { problem.observations.matrix[row, $0] * scales[$0] }
     }
     for structure in [CovarianceStructure.eei, .vei, .evi, .vvi, .eee, .vee, .evv, .vvv] {
-      for start in [Initialization.kMeans, .labels(problem.labels)] {
+      for start in [Initialization.shortRuns, .kMeans, .labels(problem.labels)] {
         var settings = fixedIterations(problem.labels, structure, count: 15)
         settings.initialization = start
         let plain = try settings.fit(problem.observations)
