@@ -58,6 +58,8 @@ func requireInputs(_ paths: [String]) throws(MixtureError) {
 struct DelimitedTextReader {
   private let options: TableOptions
   private let memory: MemoryLimit?
+  private let windowSize: Int
+  private let longestRow: Int
   private var layout: Layout?
   private var rows: GrowingTable?
   private var labels: [String] = []
@@ -82,9 +84,15 @@ struct DelimitedTextReader {
     static let label: Int32 = -3
   }
 
-  init(options: TableOptions, memory: MemoryLimit?) {
+  /// A reader of the columns that the options name. How the text is cut into windows changes no result.
+  init(
+    options: TableOptions, memory: MemoryLimit?, windowSize: Int = TextWindow.usualSize,
+    longestRow: Int = TextWindow.longestRow
+  ) {
     self.options = options
     self.memory = memory
+    self.windowSize = windowSize
+    self.longestRow = min(longestRow, memory?.longestRow ?? longestRow)
   }
 
   /// What was read so far.
@@ -111,12 +119,7 @@ struct DelimitedTextReader {
   /// Adds the rows of a file.
   mutating func read(_ input: InputFile) throws(MixtureError) {
     try Self.requireText(input)
-    // Of what a limit leaves, a row may take an eighth: while it is read it lies in memory up to three times.
-    let longestRow = memory.map {
-      max(2 * TextWindow.usualSize, ($0.bytes - $0.reservedBytes(1)) / 8)
-    }
-    let window = try TextWindow(
-      input, limit: min(longestRow ?? TextWindow.longestRow, TextWindow.longestRow))
+    let window = try TextWindow(input, size: windowSize, limit: longestRow)
     let opening = try Opening(window, header: layout.flatMap { $0.hasHeader ? $0.names : nil })
     if let layout {
       try Self.requireSameColumns(opening, as: layout, file: input.name)
@@ -316,8 +319,8 @@ struct DelimitedTextReader {
           case Layout.ignored: break
           case Layout.label:
             let text = cell.text
-            // Short texts lie in the array itself.
-            labelBytes += text.utf8.count > 15 ? 48 + text.utf8.count : 16
+            // Short texts lie in the array itself; whoever uses them puts a number beside each.
+            labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
             labels.append(text)
           case Layout.leftOut:
             if cell.number != nil { throw Self.mixed(layout, column: column) }

@@ -33,7 +33,9 @@ struct GrowingTable {
   private var spilled: TemporaryFile?
   private var spilledRows = 0
 
-  private static let firstBlock = 1 << 22
+  /// How many bytes the first block has, and every one once rows go to a file.
+  private let usualBlock: Int
+  private static let leastBlock = 1 << 16
   private static let largestBlock = 1 << 28
 
   /// No rows yet.
@@ -52,7 +54,8 @@ struct GrowingTable {
           - TextWindow.usualSize, memory
       )
     }
-    capacity = Self.rows(in: Self.firstBlock, columnCount)
+    usualBlock = min(1 << 22, limit.map { $0.bytes / 4 } ?? .max)
+    capacity = Self.rows(in: usualBlock, columnCount)
     block = try Self.makeBlock(capacity, columnCount, name)
     elements = block.base.assumingMemoryBound(to: Double.self)
   }
@@ -62,7 +65,7 @@ struct GrowingTable {
     let layout = Self.layout(columnCount: columnCount, rowCount: 0)
     return TextWindow.usualSize
       + max(
-        rows(in: firstBlock, columnCount) * columnCount * 8,
+        rows(in: leastBlock, columnCount) * columnCount * 8,
         StreamedMatrix.bufferBytes(layout, featureCount: columnCount, threadCount: threadCount))
   }
 
@@ -74,12 +77,12 @@ struct GrowingTable {
     rowCount = count
     try takeRows()
     guard spilled == nil else { return }
-    var bytes = min(max(Self.firstBlock, partBytes), Self.largestBlock)
+    var bytes = min(max(usualBlock, partBytes), Self.largestBlock)
     if let limit {
       bytes = min(bytes, limit.bytes - partBytes - otherBytes)
-      if bytes < Self.rows(in: Self.firstBlock, columnCount) * columnCount * 8 {
+      if bytes < Self.rows(in: usualBlock, columnCount) * columnCount * 8 {
         try spill(to: limit.memory.temporaryFolder)
-        bytes = Self.firstBlock
+        bytes = usualBlock
       }
     }
     capacity = Self.rows(in: bytes, columnCount)

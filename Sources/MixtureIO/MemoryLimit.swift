@@ -28,6 +28,27 @@ public struct MemoryLimit: Sendable {
     self.reservedBytes = reservedBytes
   }
 
+  /// Whether the limit is a wish that yields to what reading in parts needs.
+  private var isPreference = false
+
+  /// Prefers to hold no more than so much of a table in memory, and makes no promise.
+  public static func preferring(
+    tableBytes: Int, threadCount: Int, temporaryFolder: String
+  ) -> MemoryLimit {
+    var limit = MemoryLimit(
+      bytes: tableBytes, threadCount: threadCount, temporaryFolder: temporaryFolder,
+      reservedBytes: { _ in 0 })
+    limit.isPreference = true
+    return limit
+  }
+
+  /// How many bytes a row of text may have: an eighth of what is left, since it may lie in memory three times while it is
+  /// read.
+  var longestRow: Int {
+    isPreference
+      ? TextWindow.longestRow : max(2 * TextWindow.usualSize, (bytes - reservedBytes(1)) / 8)
+  }
+
   /// How many bytes are left for a table.
   ///
   /// - Parameters:
@@ -35,6 +56,7 @@ public struct MemoryLimit: Sendable {
   ///   - leastBytes: What is needed to read such a table in parts.
   /// - Throws: ``MixtureError/Code/invalidSetting`` if less than that is left.
   func tableBytes(featureCount: Int, leastBytes: Int) throws(MixtureError) -> Int {
+    if isPreference { return max(bytes, leastBytes) }
     let reserved = reservedBytes(featureCount)
     let (least, overflow) = reserved.addingReportingOverflow(leastBytes)
     guard !overflow, bytes >= least else {

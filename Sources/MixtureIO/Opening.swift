@@ -93,8 +93,7 @@ struct Opening {
   init(_ window: TextWindow, header: [String]?) throws(MixtureError) {
     let delimiters = [Delimiter.comma, .semicolon, .tab, .whitespace]
     var probes = delimiters.map { Probe(window, delimiter: $0) }
-    while !window.isFinal, !window.isFull, probes.contains(where: \.isCut) {
-      try window.move(to: window.start, line: 1, isCut: true)
+    while !window.isFinal, probes.contains(where: \.isCut), try window.extend() {
       probes = delimiters.map { Probe(window, delimiter: $0) }
     }
     var best = probes[0]
@@ -111,7 +110,7 @@ struct Opening {
       }
     }
     if let fault = best.fault { throw fault }
-    // Throws, because the window is full.
+    // Throws, because the window could not be extended.
     if best.rows.isEmpty, !window.isFinal {
       try window.move(to: window.start, line: 1, isCut: true)
     }

@@ -59,7 +59,7 @@ private func table(
         + "files read as one table need the same columns.")
   }
   let bytes = arrays.reduce(0) { $0.addingReportingOverflow($1.byteCount).partialValue }
-  let labelBytes = selection.label == nil ? 0 : arrays.reduce(0) { $0 + 16 * $1.layout.rowCount }
+  let labelBytes = selection.label == nil ? 0 : arrays.reduce(0) { $0 + 24 * $1.layout.rowCount }
   var storage = TableStorage.mapped(bytes: bytes)
   var buffers: RowBuffers?
   if let memory {

@@ -16,9 +16,6 @@ final class TextWindow {
   /// Whether nothing comes behind the window.
   private(set) var isFinal = false
 
-  /// Whether no longer row can be taken in.
-  var isFull: Bool { filled >= limit }
-
   private let input: InputFile
   private let limit: Int
   private var memory: MemoryBlock
@@ -34,15 +31,17 @@ final class TextWindow {
 
   /// The first lines of `input`, without a byte order mark.
   ///
-  /// - Parameter limit: How many bytes a row may have at most.
+  /// - Parameters:
+  ///   - size: How many bytes it holds at first.
+  ///   - limit: How many bytes a row may have at most.
   /// - Throws: What reading throws.
   init(
-    _ input: InputFile, limit: Int = TextWindow.longestRow
+    _ input: InputFile, size: Int, limit: Int
   ) throws(MixtureError) {
     self.input = input
     self.limit = limit
     name = input.name
-    capacity = min(Self.usualSize, limit)
+    capacity = max(min(size, limit), 16)
     guard let memory = MemoryBlock(reserving: capacity + DecimalNumber.padding) else {
       throw InputFile.outOfMemory(name)
     }
@@ -52,7 +51,7 @@ final class TextWindow {
     if try Array(input.peek(3)) == [0xEF, 0xBB, 0xBF] {
       _ = try input.read(into: memory.base, 3)
     }
-    try fill(behind: 0, line: 1)
+    if try !fill(behind: 0) { try move(to: start, line: 1) }
   }
 
   /// Moves the window: its first line becomes that at `position`, and at least one line comes in behind its present end.
@@ -64,6 +63,20 @@ final class TextWindow {
   func move(
     to position: UnsafePointer<UInt8>, line: Int, isCut: Bool = false
   ) throws(MixtureError) {
+    guard try takeIn(from: position, isCut: isCut) else {
+      throw MixtureError(
+        .malformedFile,
+        "\(name), line \(line): the row is longer than \(limit) bytes, the limit. "
+          + "Close the quote that it opens, if it does, or split the row.")
+    }
+  }
+
+  /// Takes in more lines and keeps those that there are. Returns whether the limit of a row allows it.
+  func extend() throws(MixtureError) -> Bool { try takeIn(from: start, isCut: true) }
+
+  private func takeIn(
+    from position: UnsafePointer<UInt8>, isCut: Bool
+  ) throws(MixtureError) -> Bool {
     let base = memory.base
     covered.withUnsafeBytes {
       UnsafeMutableRawPointer(mutating: end).copyMemory(
@@ -73,31 +86,42 @@ final class TextWindow {
     let known = end - position
     filled -= first
     if isCut, 2 * filled > capacity {
-      try grow(to: 2 * filled, from: first, line: line)
+      try grow(to: 2 * filled, from: first)
     } else if first > 0 {
       base.copyMemory(from: base + first, byteCount: filled)
     }
-    try fill(behind: known, line: line, toTheBrim: isCut)
+    return try fill(behind: known, toTheBrim: isCut)
   }
 
-  /// Reads until a line ends behind the first `known` bytes, or the input does.
-  private func fill(behind known: Int, line: Int, toTheBrim: Bool = false) throws(MixtureError) {
-    var lines = 0
+  /// Reads until a line ends behind the first `known` bytes, or the input does. Returns false if a row has no room.
+  private func fill(behind known: Int, toTheBrim: Bool = false) throws(MixtureError) -> Bool {
     // What was searched once holds no line end; a return at its end may turn out to be one.
     var searched = known
     while true {
-      if filled == capacity { try grow(to: 2 * capacity, from: 0, line: line) }
+      if filled == capacity {
+        guard capacity < limit else {
+          show(known)
+          return false
+        }
+        try grow(to: 2 * capacity, from: 0)
+      }
       repeat {
         let got = try input.read(into: memory.base + filled, capacity - filled)
         isFinal = got == 0
         filled += got
       } while toTheBrim && !isFinal && filled < capacity
-      lines = isFinal ? filled : lastLineEnd(behind: searched) ?? 0
-      if lines > 0 || isFinal { break }
+      if let lines = isFinal ? filled : lastLineEnd(behind: searched) {
+        show(lines)
+        return true
+      }
       searched = max(known, filled - 1)
     }
+  }
+
+  /// Makes the first `count` bytes the window.
+  private func show(_ count: Int) {
     start = UnsafePointer(memory.base.assumingMemoryBound(to: UInt8.self))
-    end = start + lines
+    end = start + count
     let padding = UnsafeMutablePointer(mutating: end)
     for index in 0..<DecimalNumber.padding {
       covered[index] = padding[index]
@@ -118,14 +142,9 @@ final class TextWindow {
     return nil
   }
 
-  private func grow(to wanted: Int, from first: Int, line: Int) throws(MixtureError) {
-    guard filled < limit else {
-      throw MixtureError(
-        .malformedFile,
-        "\(name), line \(line): the row is longer than \(limit) bytes, the limit. "
-          + "Close the quote that it opens, if it does, or split the row.")
-    }
-    let size = min(wanted, limit)
+  /// Moves the bytes from `first` on to larger memory.
+  private func grow(to wanted: Int, from first: Int) throws(MixtureError) {
+    let size = max(min(wanted, limit), capacity)
     guard let larger = MemoryBlock(reserving: size + DecimalNumber.padding) else {
       throw InputFile.outOfMemory(name)
     }
