@@ -71,15 +71,19 @@ public struct MemoryLimit: Sendable {
     return bytes - reserved
   }
 
-  /// A number of bytes in words, rounded up to whole units of a size that leaves at most four digits.
+  /// A number of bytes in words, rounded up to a tenth of the unit.
   public static func text(_ bytes: Int) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    guard bytes >= 1024 else { return "\(bytes) bytes" }
     var unit = 0
-    var scale = 1
-    while unit < 4, bytes / scale >= 10_000 {
-      scale *= 1024
+    var scale = 1024
+    while unit < 4, bytes >> 10 >= scale {
+      scale <<= 10
       unit += 1
     }
-    let whole = bytes / scale + (bytes % scale == 0 ? 0 : 1)
-    return "\(whole) \(["bytes", "KiB", "MiB", "GiB", "TiB"][unit])"
+    // Tenths of the unit, rounded up: rest / scale has at most 50 bits below the point, so nothing overflows.
+    let (whole, rest) = bytes.quotientAndRemainder(dividingBy: scale)
+    let tenths = 10 * whole + (10 * rest + scale - 1) / scale
+    return "\(tenths / 10)\(tenths % 10 == 0 ? "" : ".\(tenths % 10)") \(units[unit])"
   }
 }

@@ -109,11 +109,13 @@ struct Fit: ParsableCommand {
     let progress = FitProgress(
       mode: common.quiet ? .silent : progress ? .lines : .terminal, search: search,
       restarts: restarts, problem: problem.description)
-    let ranking = try search.run(problem.source) { candidate, iteration in
+    let observer: (Int, IterationReport) -> ObserverDecision = { candidate, iteration in
       progress.observe(iteration, candidate: candidate)
       if report != nil { recorder.record(iteration, candidate: candidate) }
       return .proceed
     }
+    let ranking = try search.run(
+      problem.source, observer: report != nil || progress.isHeard ? observer : nil)
     progress.clear()
 
     let fit = ranking.best

@@ -38,9 +38,18 @@ final class FitProgress {
     fitCount = search.componentCounts.count * search.covariances.count * max(restarts, 1)
   }
 
+  /// Whether anything will be said, so that iterations must be observed.
+  var isHeard: Bool {
+    switch mode {
+    case .silent: return false
+    case .terminal: return line.isShown
+    case .lines: return true
+    }
+  }
+
   /// Takes note of an iteration.
   func observe(_ report: IterationReport, candidate: Int) {
-    if case .silent = mode { return }
+    guard isHeard else { return }
     pace.observe(report, candidate: candidate, rule: search.estimation.stoppingRule)
     forecast(report, candidate: candidate)
     switch mode {
@@ -67,7 +76,7 @@ final class FitProgress {
     let isLong = seconds * (rule.tolerance == 0 ? limit : min(limit, 100)) * Double(fitCount) > 20
     switch mode {
     case .silent: return
-    case .terminal: guard isLong, line.isShown else { return }
+    case .terminal: guard isLong else { return }
     case .lines: break
     }
     line.clear()
@@ -107,11 +116,13 @@ final class FitProgress {
     let restarts = search.estimation.restartCount
     if restarts > 1 { text += ", restart \(report.restart + 1) of \(restarts)" }
     let mean = report.logLikelihood / report.statistics.caseWeight
-    text += ", iteration \(report.iteration): \(Terminal.fixed(mean, 6)) per observation"
+    // The time first: what does not fit on the line is cut.
+    text +=
+      ", iteration \(report.iteration)\(pace.leftText): \(Terminal.fixed(mean, 6)) per observation"
     if let left = report.remainingGain {
       text += ", about \(Terminal.number(left, digits: 2)) left to gain"
     }
-    return text + pace.leftText
+    return text
   }
 
   /// A time in words, to two digits at most.

@@ -71,7 +71,7 @@ struct WorkingMemory: Sendable {
     let numbers = workspaces + statistics + models + drawn + kept
     let mebibyte = 1_048_576.0
     // The program itself, each thread's share of the allocator, and the text of pages with up to 20,000 drawn rows.
-    let rest = (28 + 2 * threads + 48 * Double(pictureCount)) * mebibyte
+    let rest = (28 + threads + 48 * Double(pictureCount)) * mebibyte
     return Int(min(8 * numbers + rest, 0x1p61))
   }
 

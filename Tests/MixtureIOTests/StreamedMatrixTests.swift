@@ -267,19 +267,31 @@ func smallLimit(threadCount: Int = 2, folder: String) -> MemoryLimit {
     func limit(_ bytes: Int) -> MemoryLimit {
       MemoryLimit(
         bytes: bytes, threadCount: 1, temporaryFolder: folder.path,
-        reservedBytes: { 1000 * 1024 * $0 })
+        reservedBytes: { $0 << 20 })
     }
     for path in [array, text] {
       let error = try #require(failure { try readTable(paths: [path], memory: limit(1 << 20)) })
       #expect(error.code == .invalidSetting)
-      #expect(error.message.contains("3 features and 1 thread the work takes up to 3000 KiB"))
+      #expect(error.message.contains("3 features and 1 thread the work takes up to 3 MiB"))
       let words = error.message.split(separator: " ")
       let place = try #require(words.firstIndex(of: "least"))
-      let least = try #require(Int(words[place + 1]))
-      #expect(words[place + 2] == "KiB,")
-      let table = try readTable(paths: [path], memory: limit(least << 10))
+      let least = try #require(Double(words[place + 1]))
+      #expect(words[place + 2] == "MiB,")
+      let table = try readTable(paths: [path], memory: limit(Int(least * 0x1p20)))
       #expect(table.source.observationCount == 9000)
     }
+  }
+
+  @Test(
+    "numbers of bytes are said in the largest unit that they reach, rounded up to a tenth",
+    arguments: [
+      (0, "0 bytes"), (1023, "1023 bytes"), (1024, "1 KiB"), (1025, "1.1 KiB"),
+      (1536, "1.5 KiB"), ((1 << 20) - 1, "1024 KiB"), (1 << 20, "1 MiB"),
+      ((3 << 30) + 1, "3.1 GiB"),
+      (.max, "8192 PiB"),
+    ])
+  func byteText(bytes: Int, text: String) {
+    #expect(MemoryLimit.text(bytes) == text)
   }
 
   // MARK: Windows

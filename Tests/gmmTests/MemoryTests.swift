@@ -43,13 +43,13 @@ import Testing
     #expect(result.output.isEmpty)
     let words = result.errors.split(separator: " ").map(String.init)
     let place = try #require(words.firstIndex(of: "least"), "\(result.errors)")
-    #expect(words[place + 2] == "MiB," || words[place + 2] == "KiB,")
-    return words[place + 1] + String(words[place + 2].prefix(1))
+    #expect(words[place + 2] == "MiB,")
+    return words[place + 1] + "MiB"
   }
 
   @Test("results under the least limit that is accepted are those without a limit, to the bit")
   func sameResults() throws {
-    // More than the buffers of a thread and the mebibyte that the limit may be rounded up by.
+    // More than the buffers of a thread and the tenth of a mebibyte that the limit is rounded up by.
     let rowCount = 48_000
     let values = values(4 * rowCount)
     try command.write(
