@@ -69,12 +69,12 @@ public enum NumPyArray {
 struct NumPyFile {
   /// Where the numbers lie in the file.
   let layout: StreamedMatrix.Layout
+  /// The file as messages name it.
+  let name: String
+  /// Whether the file is a plain one, any part of which can be had.
+  let isPlain: Bool
   private let input: InputFile
 
-  /// The file as messages name it.
-  var name: String { input.name }
-  /// Whether the file is a plain one, any part of which can be had.
-  var isPlain: Bool { input.plainSize != nil }
   /// How many bytes the numbers take.
   var byteCount: Int { layout.rowCount * layout.columnCount * layout.elementSize }
 
@@ -83,7 +83,8 @@ struct NumPyFile {
   /// - Throws: What ``NumPyArray/map(path:)`` says.
   init(_ input: InputFile) throws(MixtureError) {
     self.input = input
-    let name = input.name
+    name = input.name
+    isPlain = input.plainSize != nil
     let header = try Header(input)
     let shape = header.shape
     guard shape.count == 1 || shape.count == 2 else {

@@ -24,7 +24,7 @@ public func readTable(
 ) throws(MixtureError) -> Table {
   try requireInputs(paths)
   var text = DelimitedTextReader(options: options, memory: memory)
-  var arrays: [NumPyFile] = []
+  var arrays: [ArrayInput] = []
   for (index, path) in paths.enumerated() {
     let input = try InputFile(path: path)
     let isArray = try Array(input.peek(NumPyArray.magic.count)) == NumPyArray.magic
@@ -36,7 +36,14 @@ public func readTable(
     }
     // A file with that name and another content is better called damaged than read as text.
     if isArray || path.lowercased().hasSuffix(".npy") {
-      arrays.append(try NumPyFile(input))
+      let array = try NumPyFile(input)
+      // Without a limit the file need not stay open, so there may be more than the system lets be open.
+      let content: ArrayInput.Content =
+        memory == nil ? .mapped(try array.mapped()) : .open(array)
+      arrays.append(
+        ArrayInput(
+          name: array.name, layout: array.layout, byteCount: array.byteCount,
+          isPlain: array.isPlain, content: content))
     } else {
       try text.read(input)
     }
@@ -45,9 +52,23 @@ public func readTable(
     ? try text.table() : try table(of: arrays, options: options, memory: memory)
 }
 
+/// A NumPy array of which the header was read.
+private struct ArrayInput {
+  enum Content {
+    case mapped(MappedMatrix)
+    case open(NumPyFile)
+  }
+
+  let name: String
+  let layout: StreamedMatrix.Layout
+  let byteCount: Int
+  let isPlain: Bool
+  let content: Content
+}
+
 /// Some columns of NumPy arrays as one table.
 private func table(
-  of arrays: [NumPyFile], options: TableOptions, memory: MemoryLimit?
+  of arrays: [ArrayInput], options: TableOptions, memory: MemoryLimit?
 ) throws(MixtureError) -> Table {
   let (firstName, columnCount) = (arrays[0].name, arrays[0].layout.columnCount)
   let names = (0..<columnCount).map(automaticName)
@@ -60,7 +81,8 @@ private func table(
   }
   let bytes = arrays.reduce(0) { $0.addingReportingOverflow($1.byteCount).partialValue }
   let labelBytes = selection.label == nil ? 0 : arrays.reduce(0) { $0 + 24 * $1.layout.rowCount }
-  var storage = TableStorage.mapped(bytes: bytes)
+  var storage: TableStorage =
+    arrays.allSatisfy(\.isPlain) ? .mapped(bytes: bytes) : .memory(bytes: bytes)
   var buffers: RowBuffers?
   if let memory {
     let d = selection.features.count
@@ -75,20 +97,27 @@ private func table(
   }
   var parts: [any ObservationSource] = []
   var labels: [String]? = selection.label.map { _ in [] }
+  func append(mapped whole: MappedMatrix) throws(MixtureError) {
+    parts.append(try whole.selecting(columns: selection.features))
+    if let label = selection.label {
+      try appendLabels(whole.selecting(columns: [label]), to: &labels)
+    }
+  }
   for array in arrays {
-    if let memory, let buffers {
+    switch array.content {
+    case .mapped(let whole):
+      try append(mapped: whole)
+    case .open(let file):
+      guard let memory, let buffers else {
+        try append(mapped: file.mapped())
+        continue
+      }
       if !array.isPlain {
         storage = .temporaryFile(bytes: bytes, folder: memory.temporaryFolder)
       }
       let whole =
         array.isPlain
-        ? array.streamed(buffers) : try array.spilled(to: memory.temporaryFolder, buffers)
-      parts.append(try whole.selecting(columns: selection.features))
-      if let label = selection.label {
-        try appendLabels(whole.selecting(columns: [label]), to: &labels)
-      }
-    } else {
-      let whole = try array.mapped()
+        ? file.streamed(buffers) : try file.spilled(to: memory.temporaryFolder, buffers)
       parts.append(try whole.selecting(columns: selection.features))
       if let label = selection.label {
         try appendLabels(whole.selecting(columns: [label]), to: &labels)

@@ -175,15 +175,79 @@ func smallLimit(threadCount: Int = 2, folder: String) -> MemoryLimit {
     #expect(failure(in: folder) { try bits(streamed, 8192..<8448) } == error)
   }
 
-  @Test("parts of a compressed file cannot be read, and the message says so")
-  func compressed() throws {
-    // printf '\x93NUMPY' | gzip -n
-    let gzip: [UInt8] = [
-      31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 155, 236, 23, 234, 27, 16, 9, 0, 123, 137, 65, 164, 6, 0, 0,
-      0,
-    ]
-    let path = try folder.file("a.npy", gzip)
-    #expect(failure { try NumPyArray.stream(path: path, threadCount: 1) }?.code == .malformedFile)
+  /// A gzip file of the bytes, stored without compression, in members of at most `size` bytes.
+  func gzip(_ bytes: [UInt8], size: Int) -> [UInt8] {
+    let table = (0..<256).map { (byte: UInt32) -> UInt32 in
+      var value = byte
+      for _ in 0..<8 { value = value & 1 == 1 ? 0xEDB8_8320 ^ (value >> 1) : value >> 1 }
+      return value
+    }
+    var result: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      let member = bytes[start..<min(start + size, bytes.count)]
+      result += [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3]
+      var rest = member
+      while !rest.isEmpty {
+        let block = rest.prefix(65_535)
+        rest = rest.dropFirst(block.count)
+        let (low, high) = (UInt8(block.count & 255), UInt8(block.count >> 8))
+        result += [rest.isEmpty ? 1 : 0, low, high, ~low, ~high] + block
+      }
+      var check = ~UInt32(0)
+      for byte in member {
+        check = table[Int(UInt8(truncatingIfNeeded: check) ^ byte)] ^ check >> 8
+      }
+      for word in [~check, UInt32(member.count)] {
+        withUnsafeBytes(of: word.littleEndian) { result += $0 }
+      }
+    }
+    return result
+  }
+
+  @Test(
+    "a compressed array is copied to a temporary file if it does not fit, and into memory if it does"
+  )
+  func compressedArray() throws {
+    let form = ArrayForm(isSingle: true, isFortranOrder: true, shift: 0)
+    let bytes = try form.bytes(twoGroups(rowCount: 40_000, columnCount: 2))
+    let plain = try folder.file("a.npy", bytes)
+    let zipped = try folder.file("a.npy.gz", gzip(bytes, size: 100_000))
+    let mapped = try readTable(paths: [plain])
+    let copied = try readTable(paths: [zipped])
+    let spilled = try readTable(
+      paths: [zipped], memory: smallLimit(threadCount: 1, folder: folder.path))
+    #expect(spilled.storage == .temporaryFile(bytes: 320_000, folder: folder.path))
+    #expect(copied.storage == .memory(bytes: 320_000))
+    #expect(try copied.matrix() == mapped.matrix())
+    #expect(try spilled.matrix() == mapped.matrix())
+    #expect(folder.names == ["a.npy", "a.npy.gz"])
+    #expect(
+      failure(in: folder) { try NumPyArray.stream(path: zipped, threadCount: 1) }?.message
+        .hasPrefix(
+          "a.npy.gz is compressed or a pipe") == true)
+    let short = try folder.file("short.gz", gzip(bytes.dropLast(5), size: 1 << 20))
+    for memory in [nil, smallLimit(threadCount: 1, folder: folder.path)] {
+      #expect(
+        failure(in: folder) { try readTable(paths: [short], memory: memory) }?.message.hasPrefix(
+          "short.gz is cut short: shape (40000, 2) needs 320000 bytes, the file holds 319995")
+          == true)
+    }
+  }
+
+  @Test(
+    "compressed text of any number of members is the text, and a cut in any of them is an error",
+    arguments: [50_000, 262_144, 300_000, 1 << 20])
+  func compressedText(memberSize: Int) throws {
+    let (text, matrix) = try text(rowCount: 8000)
+    let bytes = gzip(Array(text.utf8), size: memberSize)
+    let path = try folder.file("t.csv.gz", bytes)
+    #expect(try readTable(paths: [path]).matrix() == matrix)
+    for cut in [20, 262_144, bytes.count - 1] {
+      let path = try folder.file("cut.gz", bytes.prefix(cut))
+      #expect(
+        failure(in: folder) { try readTable(paths: [path]) }?.message
+          == "cut.gz is gzip data that is cut short; compress or copy the file again.")
+    }
   }
 
   @Test("arrays beyond the limit are read in parts, several files as one table")
