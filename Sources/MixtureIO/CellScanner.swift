@@ -61,19 +61,26 @@ struct CellScanner {
   var position: UnsafePointer<UInt8>
   /// The number of the line at `position`, from 1.
   var line = 1
-  private let end: UnsafePointer<UInt8>
+  /// Whether a quote was open at the end of the window.
+  private(set) var isCut = false
+  private var end: UnsafePointer<UInt8>
   private let delimiter: Delimiter
   private let name: String
 
-  /// A scanner at the first byte of `content`, or behind its byte order mark.
-  init(_ content: FileContent, delimiter: Delimiter) {
-    position = content.start
-    if content.count >= 3, position[0] == 0xEF, position[1] == 0xBB, position[2] == 0xBF {
-      position += 3
-    }
-    end = content.start + content.count
+  /// A scanner at the start of a window.
+  init(_ window: TextWindow, delimiter: Delimiter) {
+    position = window.start
+    end = window.end
     self.delimiter = delimiter
-    name = content.name
+    name = window.name
+  }
+
+  /// Goes to the start of a window that has moved.
+  mutating func enter(_ window: TextWindow, line: Int) {
+    position = window.start
+    end = window.end
+    isCut = false
+    self.line = line
   }
 
   /// Passes over blank lines and comments.
@@ -123,6 +130,7 @@ struct CellScanner {
           continue
         }
         if p >= end {
+          isCut = true
           throw MixtureError(
             .malformedFile,
             "\(name), line \(openingLine): a quote is opened and never closed. "

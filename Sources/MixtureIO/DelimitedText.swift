@@ -30,13 +30,15 @@ public enum DelimitedText {
   ///   ``MixtureError/Code/malformedFile`` naming file, line and column for content that is no such table;
   ///   ``MixtureError/Code/emptyObservations`` for a file without rows;
   ///   ``MixtureError/Code/invalidSetting`` for a column that is asked for and not there.
-  /// - Complexity: O(bytes); the files are mapped, and the table takes 8 bytes a cell, once.
+  ///   ``MixtureError/Code/unwritableFile`` if the table needs a temporary file that cannot be written.
+  /// - Complexity: O(bytes). The text is read in parts of some hundred kilobytes (a row must fit into one, and may have up
+  ///   to 256 MiB); the table takes 8 bytes a cell, in memory or, if `memory` has no room for it, in a temporary file.
   public static func read(
-    paths: [String], options: TableOptions = TableOptions()
+    paths: [String], options: TableOptions = TableOptions(), memory: MemoryLimit? = nil
   ) throws(MixtureError) -> Table {
     try requireInputs(paths)
-    var reader = DelimitedTextReader(options: options)
-    for path in paths { try reader.read(FileContent(path: path)) }
+    var reader = DelimitedTextReader(options: options, memory: memory)
+    for path in paths { try reader.read(InputFile(path: path)) }
     return try reader.table()
   }
 }
@@ -55,9 +57,14 @@ func requireInputs(_ paths: [String]) throws(MixtureError) {
 /// Reads one file after another into a growing table.
 struct DelimitedTextReader {
   private let options: TableOptions
+  private let memory: MemoryLimit?
+  private let windowSize: Int
+  private let longestRow: Int
   private var layout: Layout?
-  private var parts: [MappedMatrix] = []
+  private var rows: GrowingTable?
   private var labels: [String] = []
+  /// How many bytes the labels take.
+  private var labelBytes = 0
   private var notices: [String] = []
 
   /// What the first file says about the columns of all.
@@ -77,15 +84,23 @@ struct DelimitedTextReader {
     static let label: Int32 = -3
   }
 
-  init(options: TableOptions) {
+  /// A reader of the columns that the options name. How the text is cut into windows changes no result.
+  init(
+    options: TableOptions, memory: MemoryLimit?, windowSize: Int = TextWindow.usualSize,
+    longestRow: Int = TextWindow.longestRow
+  ) {
     self.options = options
+    self.memory = memory
+    self.windowSize = windowSize
+    self.longestRow = min(longestRow, memory?.longestRow ?? longestRow)
   }
 
   /// What was read so far.
   func table() throws(MixtureError) -> Table {
-    guard let layout else {
+    guard let layout, var rows else {
       throw MixtureError(.emptyObservations, "there is no table; give at least one file.")
     }
+    let (parts, storage) = try rows.finish()
     let featureNames = layout.features.map { layout.names[$0] }
     var notices = notices
     let names = layout.leftOut.keys.sorted().map { layout.names[$0] }
@@ -98,25 +113,30 @@ struct DelimitedTextReader {
     }
     return Table(
       source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
-      labels: options.labelColumn == nil ? nil : labels, notices: notices)
+      labels: options.labelColumn == nil ? nil : labels, notices: notices, storage: storage)
   }
 
   /// Adds the rows of a file.
-  mutating func read(_ content: FileContent) throws(MixtureError) {
-    try Self.requireText(content)
-    let opening = try Opening(content, header: layout.flatMap { $0.hasHeader ? $0.names : nil })
+  mutating func read(_ input: InputFile) throws(MixtureError) {
+    try Self.requireText(input)
+    let window = try TextWindow(input, size: windowSize, limit: longestRow)
+    let opening = try Opening(window, header: layout.flatMap { $0.hasHeader ? $0.names : nil })
     if let layout {
-      try Self.requireSameColumns(opening, as: layout, file: content.name)
+      try Self.requireSameColumns(opening, as: layout, file: input.name)
     } else {
-      layout = try Self.layout(of: opening, options: options, file: content.name)
+      layout = try Self.layout(of: opening, options: options, file: input.name)
     }
     guard let layout else { return }
+    if rows == nil {
+      rows = try GrowingTable(
+        columnCount: layout.features.count, name: input.name, memory: memory)
+    }
     if let notice = opening.notice { notices.append(notice) }
-    parts.append(try readRows(content, opening: opening, layout: layout))
+    try readRows(window, opening: opening, layout: layout)
   }
 
-  private static func requireText(_ content: FileContent) throws(MixtureError) {
-    let bytes = content.bytes.prefix(4096)
+  private static func requireText(_ content: InputFile) throws(MixtureError) {
+    let bytes = try content.peek(4096)
     guard !bytes.isEmpty else {
       throw MixtureError(
         .emptyObservations, "\(content.name) is empty; a table needs at least one row.")
@@ -194,36 +214,72 @@ struct DelimitedTextReader {
     }
   }
 
-  /// Reads all rows below the opening.
+  /// Reads all rows below the opening, window after window.
   private mutating func readRows(
-    _ content: FileContent, opening: Opening, layout: Layout
-  ) throws(MixtureError) -> MappedMatrix {
-    let columnCount = layout.names.count
+    _ window: TextWindow, opening: Opening, layout: Layout
+  ) throws(MixtureError) {
+    guard var table = rows else { return }
+    rows = nil
+    var place = Place(scanner: CellScanner(window, delimiter: opening.delimiter))
+    if opening.hasHeader, place.scanner.moveToRow() {
+      while try !place.scanner.nextCell().endsLine {}
+    }
+    while true {
+      do throws(MixtureError) {
+        try readRows(of: window, opening: opening, layout: layout, into: &table, &place)
+        guard !window.isFinal else { break }
+        try window.move(to: place.scanner.position, line: place.scanner.line)
+        place.scanner.enter(window, line: place.scanner.line)
+      } catch {
+        guard place.scanner.isCut, !window.isFinal else { throw error }
+        // The row goes on behind the window, so it is begun anew in a larger one.
+        labels.removeLast(labels.count - place.rowLabels)
+        try window.move(to: place.row, line: place.rowLine, isCut: true)
+        place.scanner.enter(window, line: place.rowLine)
+      }
+    }
+    rows = table
+  }
+
+  /// How far the reading has come.
+  private struct Place {
+    var scanner: CellScanner
+    /// Where the row that is read begins, its line, and how many labels there were before it.
+    var row: UnsafePointer<UInt8>
+    var rowLine = 1
+    var rowLabels = 0
+
+    init(scanner: CellScanner) {
+      self.scanner = scanner
+      row = scanner.position
+    }
+  }
+
+  /// Reads the rows of a window.
+  private mutating func readRows(
+    of window: TextWindow, opening: Opening, layout: Layout, into table: inout GrowingTable,
+    _ place: inout Place
+  ) throws(MixtureError) {
     let featureCount = layout.features.count
-    // Every cell takes a byte with its delimiter, one with a number two, so the bytes bound the rows. Pages that are
-    // never written cost nothing.
-    let capacity = (content.count + 1) / (columnCount + featureCount) + 1
-    guard let memory = MemoryBlock(reserving: capacity * featureCount * 8) else {
-      throw MixtureError(
-        .unreadableFile,
-        "\(content.name) does not fit into memory. Read fewer columns, or convert it to .npy, which is mapped."
-      )
-    }
-    content.memory.adviseSequential()
-    var scanner = CellScanner(content, delimiter: opening.delimiter)
-    if opening.hasHeader, scanner.moveToRow() {
-      while try !scanner.nextCell().endsLine {}
-    }
+    let last = layout.names.count - 1
     let delimiter = opening.delimiter.byte
     let isWhitespace = opening.delimiter == .whitespace
-    let last = columnCount - 1
     let newline = UInt8(ascii: "\n")
     let space = UInt8(ascii: " ")
-    let elements = memory.base.assumingMemoryBound(to: Double.self)
-    var rowCount = 0
+    var elements = table.elements
+    var capacity = table.capacity
+    var rowCount = table.rowCount
+    var scanner = place.scanner
+    defer {
+      table.rowCount = rowCount
+      place.scanner = scanner
+    }
     try layout.roles.withUnsafeBufferPointer { (roles) throws(MixtureError) in
       while scanner.moveToRow() {
         let rowLine = scanner.line
+        place.row = scanner.position
+        place.rowLine = rowLine
+        place.rowLabels = labels.count
         let row = elements + rowCount * featureCount
         var column = 0
         var p = scanner.position
@@ -261,13 +317,17 @@ struct DelimitedTextReader {
           p = scanner.position
           switch roles[column] {
           case Layout.ignored: break
-          case Layout.label: labels.append(cell.text)
+          case Layout.label:
+            let text = cell.text
+            // Short texts lie in the array itself; whoever uses them puts a number beside each.
+            labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
+            labels.append(text)
           case Layout.leftOut:
             if cell.number != nil { throw Self.mixed(layout, column: column) }
           default:
             guard let value = cell.number, value.isFinite else {
               throw Self.notANumber(
-                cell.text, file: content.name, line: rowLine, column: column, layout: layout)
+                cell.text, file: window.name, line: rowLine, column: column, layout: layout)
             }
             row[role] = value
           }
@@ -278,19 +338,21 @@ struct DelimitedTextReader {
                 count += 1
                 while try !scanner.nextCell().endsLine { count += 1 }
               }
-              throw Self.ragged(count, file: content.name, line: rowLine, opening: opening)
+              throw Self.ragged(count, file: window.name, line: rowLine, opening: opening)
             }
             break rowCells
           }
           column += 1
         }
         rowCount += 1
+        if rowCount == capacity {
+          try table.makeRoom(behind: rowCount, otherBytes: labelBytes)
+          elements = table.elements
+          capacity = table.capacity
+          rowCount = 0
+        }
       }
     }
-    memory.trim(to: rowCount * featureCount * 8)
-    return MappedMatrix(
-      memory: memory, byteOffset: 0, element: .float64, rowCount: rowCount,
-      rowStride: featureCount, columnOffsets: Array(0..<featureCount))
   }
 
   private static func ragged(

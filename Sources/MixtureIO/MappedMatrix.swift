@@ -7,7 +7,8 @@ public struct MappedMatrix: ObservationSource, @unchecked Sendable {
   /// The number of rows, n.
   public let observationCount: Int
   private let memory: MemoryBlock
-  private let firstElement: UnsafeRawPointer
+  /// The address that offsets count from.
+  let firstElement: UnsafeRawPointer
   private let element: StridedRows.Element
   private let rowStride: Int
   private let columnOffsets: [Int]

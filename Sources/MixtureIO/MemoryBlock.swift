@@ -44,6 +44,13 @@ final class MemoryBlock: @unchecked Sendable {
     mappedLength = length
   }
 
+  /// Memory for `capacity` bytes from the C allocator; nil if there is none.
+  init?(allocating capacity: Int) {
+    guard let base = malloc(max(capacity, 1)) else { return nil }
+    self.base = base
+    count = capacity
+  }
+
   /// Growing memory of `count` = 0 bytes; nil if there is none.
   init?(growingFrom capacity: Int) {
     guard let base = malloc(capacity + DecimalNumber.padding) else { return nil }
@@ -75,11 +82,6 @@ final class MemoryBlock: @unchecked Sendable {
     munmap(base + kept, length - kept)
     mappedLength = kept
     self.count = count
-  }
-
-  /// The system will read from front to back.
-  func adviseSequential() {
-    if let mappedLength { madvise(base, mappedLength, MADV_SEQUENTIAL) }
   }
 
   deinit {

@@ -2,7 +2,7 @@
 
 public import Mixtures
 
-/// NumPy's `.npy` files: one array of numbers each, mapped when read.
+/// NumPy's `.npy` files: one array of numbers each, mapped, or read in parts.
 ///
 /// Format versions 1.0, 2.0 and 3.0; little-endian float64 and float32; C and Fortran order. An array with two axes is a
 /// table, one with a single axis is a table of one column.
@@ -16,56 +16,29 @@ public enum NumPyArray {
   ///   ``MixtureError/Code/emptyObservations`` if it has no rows or no columns.
   /// - Complexity: O(1) for a plain file; one that is compressed, or a pipe, is read into memory.
   public static func map(path: String) throws(MixtureError) -> MappedMatrix {
-    try map(FileContent(path: path))
+    try NumPyFile(InputFile(path: path)).mapped()
+  }
+
+  /// The table in the plain file at `path`, of which rows are read when they are asked for.
+  ///
+  /// - Parameter threadCount: How many threads will ask at once; memory grows with it, speed falls if more do.
+  /// - Throws: As ``map(path:)``; also ``MixtureError/Code/unreadableFile`` for a pipe and for a compressed file, of which
+  ///   parts cannot be read.
+  /// - Complexity: O(1); memory O(threads) while rows are read.
+  public static func stream(
+    path: String, threadCount: Int
+  ) throws(MixtureError) -> StreamedMatrix {
+    let array = try NumPyFile(InputFile(path: path))
+    guard array.isPlain else {
+      throw MixtureError(
+        .unreadableFile,
+        "\(array.name) is compressed or a pipe, so parts of it cannot be read; save it as a plain file."
+      )
+    }
+    return array.streamed(RowBuffers(threadCount: threadCount))
   }
 
   static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
-
-  static func map(_ content: FileContent) throws(MixtureError) -> MappedMatrix {
-    let header = try Header(content)
-    let name = content.name
-    let shape = header.shape
-    guard shape.count == 1 || shape.count == 2 else {
-      throw MixtureError(
-        .malformedFile,
-        "\(name) holds an array with \(shape.count) axes, shape (\(listed(shape))); a table has 1 or 2. "
-          + "Reshape it in Python with a.reshape(n, d).")
-    }
-    let rowCount = shape[0]
-    let columnCount = shape.count == 2 ? shape[1] : 1
-    guard rowCount > 0, columnCount > 0 else {
-      throw MixtureError(
-        .emptyObservations,
-        "\(name) holds an array of shape (\(listed(shape))); at least one row and one column are needed."
-      )
-    }
-    let size = header.element == .float64 ? 8 : 4
-    let (cells, overflow) = rowCount.multipliedReportingOverflow(by: columnCount)
-    let (bytes, byteOverflow) = cells.multipliedReportingOverflow(by: size)
-    let available = content.count - header.dataOffset
-    guard !overflow, !byteOverflow, bytes <= available else {
-      throw MixtureError(
-        .malformedFile,
-        "\(name) is cut short: shape (\(listed(shape))) needs "
-          + (overflow || byteOverflow ? "more bytes than can be counted" : "\(bytes) bytes")
-          + ", the file holds \(available). Save the array again.")
-    }
-    var memory = content.memory
-    var offset = header.dataOffset
-    if offset % size != 0 {
-      // No NumPy writes such a file, but the format allows it, and the kernels want aligned elements.
-      guard let copy = MemoryBlock(reserving: bytes) else {
-        throw MixtureError(
-          .unreadableFile, "\(name) does not fit into memory; save it with numpy.save.")
-      }
-      copy.base.copyMemory(from: memory.base + offset, byteCount: bytes)
-      (memory, offset) = (copy, 0)
-    }
-    return MappedMatrix(
-      memory: memory, byteOffset: offset, element: header.element, rowCount: rowCount,
-      rowStride: header.isFortranOrder ? 1 : columnCount,
-      columnOffsets: (0..<columnCount).map { header.isFortranOrder ? $0 * rowCount : $0 })
-  }
 
   /// Writes a matrix as float64 in C order, whole or not at all.
   ///
@@ -87,8 +60,129 @@ public enum NumPyArray {
   }
 
   /// A shape as Python writes it between parentheses.
-  private static func listed(_ shape: [Int]) -> String {
+  fileprivate static func listed(_ shape: [Int]) -> String {
     shape.count == 1 ? "\(shape[0])," : shape.map(String.init).joined(separator: ", ")
+  }
+}
+
+/// An open file with a NumPy array, read up to its first element.
+struct NumPyFile {
+  /// Where the numbers lie in the file.
+  let layout: StreamedMatrix.Layout
+  /// The file as messages name it.
+  let name: String
+  /// Whether the file is a plain one, any part of which can be had.
+  let isPlain: Bool
+  private let input: InputFile
+
+  /// How many bytes the numbers take.
+  var byteCount: Int { layout.rowCount * layout.columnCount * layout.elementSize }
+
+  /// Reads what stands in front of the elements.
+  ///
+  /// - Throws: What ``NumPyArray/map(path:)`` says.
+  init(_ input: InputFile) throws(MixtureError) {
+    self.input = input
+    name = input.name
+    isPlain = input.plainSize != nil
+    let header = try Header(input)
+    let shape = header.shape
+    guard shape.count == 1 || shape.count == 2 else {
+      throw MixtureError(
+        .malformedFile,
+        "\(name) holds an array with \(shape.count) axes, shape (\(NumPyArray.listed(shape))); a table has 1 "
+          + "or 2. Reshape it in Python with a.reshape(n, d).")
+    }
+    let rowCount = shape[0]
+    let columnCount = shape.count == 2 ? shape[1] : 1
+    guard rowCount > 0, columnCount > 0 else {
+      throw MixtureError(
+        .emptyObservations,
+        "\(name) holds an array of shape (\(NumPyArray.listed(shape))); at least one row and one column are "
+          + "needed.")
+    }
+    layout = StreamedMatrix.Layout(
+      byteOffset: header.dataOffset, element: header.element, rowCount: rowCount,
+      columnCount: columnCount, isFortranOrder: header.isFortranOrder)
+    let (cells, overflow) = rowCount.multipliedReportingOverflow(by: columnCount)
+    let (bytes, byteOverflow) = cells.multipliedReportingOverflow(by: layout.elementSize)
+    guard !overflow, !byteOverflow else {
+      throw Self.cutShort(
+        name, shape, "more bytes than can be counted", holds: input.plainSize ?? 0)
+    }
+    if let size = input.plainSize, bytes > size - header.dataOffset {
+      throw Self.cutShort(name, shape, "\(bytes) bytes", holds: size - header.dataOffset)
+    }
+  }
+
+  /// The table in the mapped file, or in memory if the file is no plain one.
+  func mapped() throws(MixtureError) -> MappedMatrix {
+    // The kernels want aligned elements; no NumPy writes others, but the format allows them.
+    if let size = input.plainSize, layout.byteOffset % layout.elementSize == 0,
+      let memory = MemoryBlock(mapping: input.file.descriptor, count: size)
+    {
+      return matrix(memory, byteOffset: layout.byteOffset)
+    }
+    guard let memory = MemoryBlock(reserving: byteCount) else {
+      throw InputFile.outOfMemory(name)
+    }
+    try requireAll(input.readAll(into: memory.base, byteCount))
+    return matrix(memory, byteOffset: 0)
+  }
+
+  /// The table in the plain file, read when rows are asked for.
+  func streamed(_ buffers: RowBuffers) -> StreamedMatrix {
+    streamed(input.file, byteOffset: layout.byteOffset, buffers)
+  }
+
+  /// The table in a temporary file that the elements are copied to.
+  func spilled(to folder: String, _ buffers: RowBuffers) throws(MixtureError) -> StreamedMatrix {
+    let file = try TemporaryFile(folder: folder)
+    let size = 1 << 20
+    guard let memory = MemoryBlock(reserving: size) else { throw InputFile.outOfMemory(name) }
+    var done = 0
+    while done < byteCount {
+      let got = try input.read(into: memory.base, min(size, byteCount - done))
+      guard got > 0 else { break }
+      try file.write(memory.base, got)
+      done += got
+    }
+    try requireAll(done)
+    return streamed(file.file, byteOffset: 0, buffers)
+  }
+
+  private func streamed(
+    _ file: OpenFile, byteOffset: Int, _ buffers: RowBuffers
+  ) -> StreamedMatrix {
+    StreamedMatrix(
+      file,
+      layout: StreamedMatrix.Layout(
+        byteOffset: byteOffset, element: layout.element, rowCount: layout.rowCount,
+        columnCount: layout.columnCount, isFortranOrder: layout.isFortranOrder),
+      columns: Array(0..<layout.columnCount), buffers: buffers)
+  }
+
+  private func matrix(_ memory: MemoryBlock, byteOffset: Int) -> MappedMatrix {
+    let (rows, columns) = (layout.rowCount, layout.columnCount)
+    return MappedMatrix(
+      memory: memory, byteOffset: byteOffset, element: layout.element, rowCount: rows,
+      rowStride: layout.isFortranOrder ? 1 : columns,
+      columnOffsets: (0..<columns).map { layout.isFortranOrder ? $0 * rows : $0 })
+  }
+
+  private func requireAll(_ got: Int) throws(MixtureError) {
+    guard got < byteCount else { return }
+    throw Self.cutShort(
+      name, [layout.rowCount, layout.columnCount], "\(byteCount) bytes", holds: got)
+  }
+
+  private static func cutShort(
+    _ name: String, _ shape: [Int], _ needed: String, holds: Int
+  ) -> MixtureError {
+    MixtureError(
+      .malformedFile,
+      "\(name) is cut short: shape (\(NumPyArray.listed(shape))) needs \(needed), the file holds \(holds). "
+        + "Save the array again.")
   }
 
   /// What stands in front of the elements.
@@ -98,29 +192,46 @@ public enum NumPyArray {
     let shape: [Int]
     let dataOffset: Int
 
-    init(_ content: FileContent) throws(MixtureError) {
-      let name = content.name
-      let bytes = content.bytes
-      guard bytes.starts(with: magic) else {
+    init(_ input: InputFile) throws(MixtureError) {
+      let name = input.name
+      let front = try Array(input.peek(12))
+      guard front.starts(with: NumPyArray.magic) else {
         throw MixtureError(
           .malformedFile, "\(name) is not a NumPy array; write such a file with numpy.save.")
       }
       let broken = MixtureError(
         .malformedFile, "\(name) has a damaged NumPy header; write the file again with numpy.save.")
-      guard bytes.count >= 12 else { throw broken }
-      guard (1...3).contains(bytes[6]) else {
+      guard front.count >= 12 else { throw broken }
+      guard (1...3).contains(front[6]) else {
         throw MixtureError(
           .malformedFile,
-          "\(name) has version \(bytes[6]).\(bytes[7]) of the NumPy format; versions 1.0 to 3.0 are read."
+          "\(name) has version \(front[6]).\(front[7]) of the NumPy format; versions 1.0 to 3.0 are read."
         )
       }
-      let lengthSize = bytes[6] == 1 ? 2 : 4
-      let length = (0..<lengthSize).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
+      let lengthSize = front[6] == 1 ? 2 : 4
+      let length = (0..<lengthSize).reduce(0) { $0 | Int(front[8 + $1]) << (8 * $1) }
       let start = 8 + lengthSize
-      guard length <= bytes.count - start else { throw broken }
-      dataOffset = start + length
-      var literal = PythonLiteral(bytes[start..<dataOffset])
-      guard let entries = literal.dictionary(),
+      // Real headers have some hundred bytes.
+      guard length <= 1 << 24 else { throw broken }
+      let count = start + length
+      dataOffset = count
+      var bytes = [UInt8](repeating: 0, count: count)
+      var failure: MixtureError?
+      let got = bytes.withUnsafeMutableBytes { bytes -> Int in
+        do throws(MixtureError) {
+          return try input.readAll(into: bytes.baseAddress!, count)
+        } catch {
+          failure = error
+          return 0
+        }
+      }
+      if let failure { throw failure }
+      guard got == count else { throw broken }
+      let dictionary = bytes.withUnsafeBufferPointer { bytes in
+        var literal = PythonLiteral(bytes[start...])
+        return literal.dictionary()
+      }
+      guard let entries = dictionary,
         let type = entries["descr"], let order = entries["fortran_order"],
         case .tuple(let shape)? = entries["shape"], case .truth(let isFortranOrder) = order
       else { throw broken }

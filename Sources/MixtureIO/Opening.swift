@@ -42,13 +42,19 @@ struct Opening {
     let delimiter: Delimiter
     var rows: [(line: Int, cells: [Cell])] = []
     var fault: MixtureError?
+    /// Whether it came to the end of the window before it had seen enough.
+    var isCut = false
 
-    init(_ content: FileContent, delimiter: Delimiter) {
+    init(_ window: TextWindow, delimiter: Delimiter) {
       self.delimiter = delimiter
-      var scanner = CellScanner(content, delimiter: delimiter)
+      var scanner = CellScanner(window, delimiter: delimiter)
       var cellCount = 0
       do throws(MixtureError) {
-        while rows.count < 2 || (rows.count < 24 && cellCount < 20_000), scanner.moveToRow() {
+        while rows.count < 2 || (rows.count < 24 && cellCount < 20_000) {
+          guard scanner.moveToRow() else {
+            isCut = true
+            break
+          }
           let line = scanner.line
           var cells: [Cell] = []
           var endsLine = false
@@ -62,6 +68,7 @@ struct Opening {
         }
       } catch {
         fault = error
+        isCut = scanner.isCut
       }
     }
 
@@ -78,16 +85,21 @@ struct Opening {
     var numberCount: Int { rows.reduce(0) { $0 + $1.cells.count(where: \.isNumber) } }
   }
 
-  /// Looks at the first lines of `content`.
+  /// Looks at the first lines of a text; the window grows until it holds enough of them.
   ///
   /// - Parameter header: The header of a file before this one, if there was one.
   /// - Throws: ``MixtureError/Code/emptyObservations`` if there is no row of data;
   ///   ``MixtureError/Code/malformedFile`` if the quotes do not close, or the first row does not fit the header.
-  init(_ content: FileContent, header: [String]?) throws(MixtureError) {
-    var best = Probe(content, delimiter: .comma)
+  init(_ window: TextWindow, header: [String]?) throws(MixtureError) {
+    let delimiters = [Delimiter.comma, .semicolon, .tab, .whitespace]
+    var probes = delimiters.map { Probe(window, delimiter: $0) }
+    while !window.isFinal, probes.contains(where: \.isCut), try window.extend() {
+      probes = delimiters.map { Probe(window, delimiter: $0) }
+    }
+    var best = probes[0]
     var bestMerit = best.merit
-    for delimiter in [Delimiter.semicolon, .tab, .whitespace] {
-      let probe = Probe(content, delimiter: delimiter)
+    for probe in probes.dropFirst() {
+      let delimiter = probe.delimiter
       guard let merit = probe.merit else { continue }
       // A name of two words above a single column does not make it two.
       if delimiter == .whitespace, bestMerit == nil, merit <= (0, best.numberCount) { continue }
@@ -98,9 +110,13 @@ struct Opening {
       }
     }
     if let fault = best.fault { throw fault }
+    // Throws, because the window could not be extended.
+    if best.rows.isEmpty, !window.isFinal {
+      try window.move(to: window.start, line: 1, isCut: true)
+    }
     guard let first = best.rows.first else {
       throw MixtureError(
-        .emptyObservations, "\(content.name) holds no rows; a table needs at least one.")
+        .emptyObservations, "\(window.name) holds no rows; a table needs at least one.")
     }
     let below = best.rows.dropFirst()
     let columnNames = first.cells.enumerated().map {
@@ -128,20 +144,20 @@ struct Opening {
     }
     notice =
       isUnsure
-      ? "\(content.name): line \(first.line) is taken as the header, "
+      ? "\(window.name): line \(first.line) is taken as the header, "
         + "because not all of its cells are numbers." : nil
     names =
       hasHeader ? columnNames : first.cells.indices.map(automaticName)
     guard let data = hasHeader ? below.first : first else {
       throw MixtureError(
         .emptyObservations,
-        "\(content.name) has a header (\(columnNames.prefix(5).joined(separator: ", "))"
+        "\(window.name) has a header (\(columnNames.prefix(5).joined(separator: ", "))"
           + "\(columnNames.count > 5 ? ", …" : "")) but no rows below it.")
     }
     guard data.cells.count == names.count else {
       throw MixtureError(
         .malformedFile,
-        "\(content.name), line \(data.line): got \(data.cells.count) cells, expected \(names.count) "
+        "\(window.name), line \(data.line): got \(data.cells.count) cells, expected \(names.count) "
           + "as in line \(first.line). Correct the line, or put cells that hold the delimiter in quotes."
       )
     }

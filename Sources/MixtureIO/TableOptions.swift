@@ -27,9 +27,21 @@ public struct TableOptions: Sendable, Equatable {
   }
 }
 
+/// Where the numbers of a table lie while it is used.
+public enum TableStorage: Sendable, Equatable {
+  /// In memory.
+  case memory(bytes: Int)
+  /// In mapped files; their pages take memory as far as they are used.
+  case mapped(bytes: Int)
+  /// In the files that were given, of which parts are read when they are asked for.
+  case streamed(bytes: Int)
+  /// In a temporary file, of which parts are read when they are asked for.
+  case temporaryFile(bytes: Int, folder: String)
+}
+
 /// A table as it was read: the rows, and what is known of the columns.
 public struct Table: Sendable {
-  /// The rows, n × d: in memory for text, in the mapped file for NumPy arrays.
+  /// The rows, n × d: in memory or in files, as ``storage`` says.
   public let source: any ObservationSource
   /// The d names of the features: from the header, or x1, x2, … by the column's place in the file.
   public let featureNames: [String]
@@ -37,6 +49,8 @@ public struct Table: Sendable {
   public let labels: [String]?
   /// What the user should know, one sentence each: which columns were left out, for example.
   public let notices: [String]
+  /// Where the numbers lie.
+  public let storage: TableStorage
 
   /// A copy of all rows in memory.
   ///
@@ -46,8 +60,10 @@ public struct Table: Sendable {
     let d = source.featureCount
     var elements: [Double] = []
     elements.reserveCapacity(n * d)
-    try source.withRows(0..<n) { rows in
-      for i in 0..<n { for j in 0..<d { elements.append(rows[i, j]) } }
+    for start in stride(from: 0, to: n, by: 4096) {
+      try source.withRows(start..<min(start + 4096, n)) { rows in
+        for i in 0..<rows.count { for j in 0..<d { elements.append(rows[i, j]) } }
+      }
     }
     return try Matrix(rowCount: n, columnCount: d, elements: elements)
   }

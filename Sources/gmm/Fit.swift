@@ -90,9 +90,18 @@ struct Fit: ParsableCommand {
       "Write iteration, log-likelihood, seconds and weights.", valueName: "FILE.csv"))
   var trace: String?
 
+  @Flag(
+    help: """
+      Say on standard error what the fit will take, and every ten seconds how far it is, also if that is no terminal.
+      """)
+  var progress = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if progress, common.quiet {
+      throw ValidationError("--progress and --quiet exclude each other.")
+    }
     let outputs = [modelFile, report, plot, trace].compactMap { $0 }
     if Set(outputs).count < outputs.count {
       throw ValidationError("two outputs have the same name; each needs one of its own.")
@@ -101,19 +110,20 @@ struct Fit: ParsableCommand {
 
   func run() throws {
     let problem = try readProblem()
-    let recorder = FrameRecorder()
-    let progress = ProgressLine(quiet: common.quiet)
+    let recorder = FrameRecorder(criterion: criterion, equalWeights: equalWeights)
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
       criterion: criterion, estimation: problem.settings)
-    let observer = { (candidate: Int, iteration: IterationReport) -> ObserverDecision in
-      progress.show(progressText(iteration, of: search, candidate: candidate))
+    let progress = FitProgress(
+      mode: common.quiet ? .silent : progress ? .lines : .terminal, search: search,
+      restarts: restarts, problem: problem.description)
+    let observer: (Int, IterationReport) -> ObserverDecision = { candidate, iteration in
+      progress.observe(iteration, candidate: candidate)
       if report != nil { recorder.record(iteration, candidate: candidate) }
       return .proceed
     }
-    // Restarts that nobody watches may be made side by side.
     let ranking = try search.run(
-      problem.table.source, observer: progress.isShown || report != nil ? observer : nil)
+      problem.source, observer: report != nil || progress.isHeard ? observer : nil)
     progress.clear()
 
     let fit = ranking.best
@@ -124,7 +134,7 @@ struct Fit: ParsableCommand {
           + "a larger --iterations would go on.")
     }
     let document = try ModelDocument(
-      fit, featureNames: problem.table.featureNames, equalWeights: equalWeights)
+      fit, featureNames: problem.featureNames, equalWeights: equalWeights)
     try writeFiles(
       problem, ranking, document, frames: recorder.frames(candidate: ranking.bestIndex, of: fit))
     try printResult(problem, ranking, document)
@@ -135,10 +145,27 @@ struct Fit: ParsableCommand {
 
   /// What the command line and the files amount to.
   private struct Problem {
-    let table: Table
+    let source: any ObservationSource
+    let featureNames: [String]
+    let storage: TableStorage
+    let working: WorkingMemory
     let settings: ExpectationMaximization
     let componentCounts: [Int]
     let structures: [CovarianceStructure]
+
+    /// The table, and the memory that the fit takes, in words.
+    var description: String {
+      let place =
+        switch storage {
+        case .memory(let bytes): "\(MemoryLimit.text(bytes)) in memory"
+        case .mapped(let bytes): "\(MemoryLimit.text(bytes)) in mapped files"
+        case .streamed(let bytes): "\(MemoryLimit.text(bytes)) in files, read in parts"
+        case .temporaryFile(let bytes, _): "\(MemoryLimit.text(bytes)) in a temporary file"
+        }
+      return "\(Terminal.count(source.observationCount, "observation")) of "
+        + "\(Terminal.count(source.featureCount, "feature")), \(place), and at most "
+        + "\(MemoryLimit.text(working.bytes(featureCount: source.featureCount))) beside them"
+    }
   }
 
   private func readProblem() throws(MixtureError) -> Problem {
@@ -151,8 +178,9 @@ struct Fit: ParsableCommand {
     }
     var options = input.columns.tableOptions(labelColumn: labelColumn)
     if options.columns == nil { options.preferredColumns = startingModel?.featureNames }
-    let table = try readTable(paths: input.data, options: options)
-    for text in table.notices { common.notice(text) }
+    let working = workingMemory(startingModel?.mixture)
+    let table = try input.read(
+      options, memory: input.memory.map { working.limit($0) }, common)
 
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
@@ -181,8 +209,27 @@ struct Fit: ParsableCommand {
       if covariance == nil { structures = [model.structure] }
     }
     return Problem(
-      table: table, settings: settings, componentCounts: counts ?? Array(1...9),
+      source: table.source, featureNames: table.featureNames, storage: table.storage,
+      working: working, settings: settings, componentCounts: counts ?? Array(1...9),
       structures: structures)
+  }
+
+  /// What the fits take beside the table. How many components labels make is not known before they are read; then the
+  /// number asked for counts, or 64.
+  private func workingMemory(_ start: GaussianMixture?) -> WorkingMemory {
+    let structures = covariance?.structures ?? start.map { [$0.structure] } ?? [.full]
+    let forms = Set(structures.map(\.form))
+    var fromLabels: Int?
+    if case .labels = self.start { fromLabels = 64 }
+    let counts = components?.counts ?? (start?.componentCount ?? fromLabels).map { [$0] } ?? [9]
+    let candidateCount = counts.count * structures.count
+    return WorkingMemory(
+      componentCount: counts.max() ?? 1,
+      form: forms.contains(.full) ? .full : forms.contains(.diagonal) ? .diagonal : .scalar,
+      threadCount: common.threadCount, drawsRows: start == nil && fromLabels == nil,
+      keptModels: (report == nil ? 0 : FrameRecorder.modelLimit) + candidateCount,
+      pictureCount: [report, plot].count { $0 != nil },
+      recordCount: min(max(iterations, 0), 100_000) * candidateCount)
   }
 
   /// Numbers for labels, in order of first appearance.
@@ -215,23 +262,6 @@ struct Fit: ParsableCommand {
     )
   }
 
-  private func progressText(
-    _ iteration: IterationReport, of search: ModelSelection, candidate: Int
-  ) -> String {
-    let counts = search.componentCounts
-    var text = "K = \(counts[candidate % counts.count])"
-    if search.covariances.count > 1 {
-      text += " \(search.covariances[candidate / counts.count].rawValue)"
-    }
-    if restarts > 1 { text += ", restart \(iteration.restart + 1) of \(restarts)" }
-    let mean = iteration.logLikelihood / iteration.statistics.caseWeight
-    text += ", iteration \(iteration.iteration): \(Terminal.fixed(mean, 6)) per observation"
-    if let left = iteration.remainingGain {
-      text += ", about \(Terminal.number(left, digits: 2)) left to gain"
-    }
-    return text
-  }
-
   // MARK: Output
 
   private func writeFiles(
@@ -243,13 +273,13 @@ struct Fit: ParsableCommand {
     if let plot {
       try AtomicFile.write(
         MixturePicture.svg(
-          of: problem.table.source, model: document.mixture,
+          of: problem.source, model: document.mixture,
           options: MixturePicture.Options(features: document.featureNames)), to: plot)
     }
     if let report {
       var page = MixtureReport(
         title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
-        features: document.featureNames, observations: problem.table.source, fit: ranking.best)
+        features: document.featureNames, observations: problem.source, fit: ranking.best)
       page.command = commandLine()
       page.frames = frames
       page.criterion = criterion
@@ -289,14 +319,13 @@ struct Fit: ParsableCommand {
     switch common.format {
     case .json: try Terminal.print(document.json)
     case .text:
-      let table = problem.table
       var text =
-        "\(Terminal.count(table.source.observationCount, "observation")) of "
-        + "\(Terminal.count(table.featureNames.count, "feature")): "
-        + "\(FitReport.list(table.featureNames))\n\n"
+        "\(Terminal.count(problem.source.observationCount, "observation")) of "
+        + "\(Terminal.count(problem.featureNames.count, "feature")): "
+        + "\(FitReport.list(problem.featureNames))\n\n"
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
-        ranking.best, features: table.featureNames, equalWeights: equalWeights)
+        ranking.best, features: problem.featureNames, equalWeights: equalWeights)
       let written = [modelFile, report, plot, trace].compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)

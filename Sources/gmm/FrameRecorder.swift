@@ -3,14 +3,18 @@
 import MixturePlots
 import Mixtures
 
-/// Keeps the models that EM went through, for the best restart of each candidate: all of the first, and ever fewer of the
-/// later ones, so that memory stays bounded however long a fit runs.
+/// Keeps the models that EM went through on the way to the fit that a search keeps: all of the first iterations, and ever
+/// fewer of the later ones. Two ways are held at a time, that of the best fit so far and that of the present one, so memory
+/// stays bounded however long a fit runs and however many there are.
 final class FrameRecorder {
   private struct Run {
-    var restart = 0
+    let candidate: Int
+    let restart: Int
     var stride = 1
     var frames: [MixtureReport.Frame] = []
     var last: MixtureReport.Frame?
+    /// The log-likelihood, and the criterion, of the last model.
+    var end = (logLikelihood: -Double.infinity, criterion: Double.infinity)
 
     mutating func add(_ frame: MixtureReport.Frame) {
       last = frame
@@ -22,33 +26,55 @@ final class FrameRecorder {
     }
   }
 
-  private var current: [Int: Run] = [:]
-  private var best: [Int: Run] = [:]
+  private let criterion: InformationCriterion
+  private let equalWeights: Bool
+  private var current: Run?
+  private var best: Run?
   /// The first iterations are the most telling; they are all kept.
   private static let keptWhole = 30
   private static let limit = 120
+  /// How many models are held at most.
+  static let modelLimit = 2 * (limit + 2)
+
+  /// A recorder for a search that this criterion decides.
+  init(criterion: InformationCriterion, equalWeights: Bool) {
+    self.criterion = criterion
+    self.equalWeights = equalWeights
+  }
 
   func record(_ report: IterationReport, candidate: Int) {
-    let frame = MixtureReport.Frame(report)
-    if current[candidate]?.restart != report.restart {
-      finish(candidate)
-      current[candidate] = Run(restart: report.restart)
+    if current.map({ $0.candidate != candidate || $0.restart != report.restart }) ?? true {
+      finish()
+      current = Run(candidate: candidate, restart: report.restart)
     }
-    current[candidate]!.add(frame)
+    let statistics = report.statistics
+    current?.add(MixtureReport.Frame(report))
+    current?.end = (
+      report.logLikelihood,
+      criterion.value(
+        logLikelihood: report.logLikelihood,
+        parameterCount: report.model.parameterCount(equalWeights: equalWeights),
+        observationCount: statistics.caseWeight, entropy: statistics.entropy)
+    )
   }
 
   /// The frames that led to a fit; the last is the fit's own model.
   func frames(candidate: Int, of fit: MixtureFit) -> [MixtureReport.Frame] {
-    finish(candidate)
-    guard let run = best[candidate], run.restart == fit.restart else { return [] }
+    finish()
+    guard let run = best, run.candidate == candidate, run.restart == fit.restart else { return [] }
     return run.frames
       + (run.last.map { $0.iteration == run.frames.last?.iteration ? [] : [$0] } ?? [])
   }
 
-  private func finish(_ candidate: Int) {
-    guard let run = current.removeValue(forKey: candidate), let end = run.last else { return }
-    if best[candidate]?.last.map({ $0.logLikelihood < end.logLikelihood }) ?? true {
-      best[candidate] = run
+  /// Keeps the present run if it is better than the best: among restarts by the likelihood, as a fit chooses, and among
+  /// candidates by the criterion, as a search does.
+  private func finish() {
+    defer { current = nil }
+    guard let run = current else { return }
+    let isBetter = best.map {
+      $0.candidate == run.candidate
+        ? run.end.logLikelihood > $0.end.logLikelihood : run.end.criterion < $0.end.criterion
     }
+    if isBetter ?? true { best = run }
   }
 }

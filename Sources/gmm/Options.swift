@@ -3,6 +3,7 @@
 // Options that several subcommands share, and the types of their values.
 
 import ArgumentParser
+import Foundation
 import MixtureIO
 import Mixtures
 
@@ -39,6 +40,9 @@ struct CommonOptions: ParsableArguments {
     }
   }
 
+  /// The number of threads that will be used.
+  var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
   /// A word to the user on standard error.
   func notice(_ text: String) {
     if !quiet { Terminal.write("gmm: \(text)\n") }
@@ -74,13 +78,43 @@ struct DataArguments: ParsableArguments {
 
   @OptionGroup var columns: ColumnOptions
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The most memory to take, such as 512M or 2G. A table that does not fit is read from its .npy files in parts, or from \
+      a temporary file in TMPDIR if it is text. Results do not depend on it.
+      """, valueName: "SIZE"))
+  var memory: ByteCount?
+
+  /// Reads the table, and says what there is to say about it.
+  func read(
+    _ options: TableOptions, memory limit: MemoryLimit?, _ common: CommonOptions
+  ) throws(MixtureError) -> Table {
+    let table = try readTable(paths: data, options: options, memory: limit)
+    for text in table.notices { common.notice(text) }
+    if case .temporaryFile(let bytes, let folder) = table.storage {
+      common.notice(
+        "the table takes \(MemoryLimit.text(bytes)) and lies in a temporary file in \(folder).")
+    }
+    return table
+  }
+
   /// Reads the table for a model: the columns that the model was made for, by name if the table has those names.
-  func read(for model: ModelDocument, _ common: CommonOptions) throws(MixtureError) -> Table {
+  ///
+  /// Without --memory no more than 256 MiB of it are held, so that memory does not grow with its length.
+  func read(
+    for model: ModelDocument, _ common: CommonOptions, resultColumns: Int = 0,
+    pictureCount: Int = 0
+  ) throws(MixtureError) -> Table {
     var options = columns.tableOptions()
     if options.columns == nil { options.preferredColumns = model.featureNames }
-    let table = try readTable(paths: data, options: options)
-    for text in table.notices { common.notice(text) }
-    return table
+    let mixture = model.mixture
+    let working = WorkingMemory(
+      componentCount: mixture.componentCount, form: mixture.structure.form,
+      threadCount: common.threadCount,
+      results: (resultColumns == 0 ? 0 : rowsPerPart(columnCount: resultColumns), resultColumns),
+      pictureCount: pictureCount)
+    return try read(options, memory: working.limit(memory), common)
   }
 }
 

@@ -22,7 +22,7 @@ struct Plot: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common)
+    let table = try input.read(for: document, common, pictureCount: 1)
     let svg = try MixturePicture.svg(
       of: table.source, model: document.mixture,
       options: MixturePicture.Options(features: document.featureNames))

@@ -4,18 +4,21 @@ import ArgumentParser
 import MixtureIO
 import Mixtures
 
-/// How many rows of results are held at a time, whatever the length of the table.
-let rowsPerPart = 65_536
+/// How many rows of results are held at a time, whatever the length of the table: about a million numbers.
+func rowsPerPart(columnCount: Int) -> Int {
+  min(max((1 << 20) / max(columnCount, 1) / 4096, 1), 16) * 4096
+}
 
 extension Table {
-  /// Calls `body` with part after part of the table.
+  /// Calls `body` with part after part of the table, for results of so many columns.
   func forEachPart(
-    _ body: (any ObservationSource) throws(MixtureError) -> Void
+    resultColumns: Int, _ body: (any ObservationSource) throws(MixtureError) -> Void
   ) throws(MixtureError) {
+    let rows = rowsPerPart(columnCount: resultColumns)
     func slices<Source: ObservationSource>(_ source: Source) throws(MixtureError) {
       var start = 0
       while start < source.observationCount {
-        let end = min(start + rowsPerPart, source.observationCount)
+        let end = min(start + rows, source.observationCount)
         try body(RowSlice(source, rows: start..<end))
         start = end
       }
@@ -48,10 +51,11 @@ struct Predict: ParsableCommand {
   func run() throws {
     let document = try ModelDocument(path: model)
     let mixture = document.mixture
-    let table = try input.read(for: document, common)
+    let width = responsibilities ? mixture.componentCount : 1
+    let table = try input.read(for: document, common, resultColumns: width)
     if common.format == .json, output == "-" {
       let all = try JSONArrayOutput(key: responsibilities ? "responsibilities" : "labels")
-      try table.forEachPart { (part) throws(MixtureError) in
+      try table.forEachPart(resultColumns: width) { (part) throws(MixtureError) in
         if responsibilities {
           let matrix = try mixture.responsibilities(for: part, threadCount: common.threads)
           for row in 0..<matrix.rowCount { try all.append(row: matrix.row(row)) }
@@ -70,7 +74,7 @@ struct Predict: ParsableCommand {
       : [TableWriter.Column("component", isWhole: true)]
     let writer = try TableWriter(
       path: output, columns: columns, rowCount: table.source.observationCount)
-    try table.forEachPart { (part) throws(MixtureError) in
+    try table.forEachPart(resultColumns: width) { (part) throws(MixtureError) in
       if responsibilities {
         try writer.append(
           mixture.responsibilities(for: part, threadCount: common.threads).elements)

@@ -22,7 +22,7 @@ struct Report: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common)
+    let table = try input.read(for: document, common, pictureCount: 1)
     var page = MixtureReport(
       title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
       features: document.featureNames, observations: table.source, model: document.mixture,

@@ -40,8 +40,9 @@ struct Sample: ParsableCommand {
         columns: document.featureNames.map { TableWriter.Column($0) }
           + (labels ? [TableWriter.Column("component", isWhole: true)] : []), rowCount: count)
       : nil
-    for start in stride(from: 0, to: count, by: rowsPerPart) {
-      let part = mixture.sample(start..<min(start + rowsPerPart, count), seed: common.seed)
+    let rows = rowsPerPart(columnCount: mixture.featureCount)
+    for start in stride(from: 0, to: count, by: rows) {
+      let part = mixture.sample(start..<min(start + rows, count), seed: common.seed)
       for (i, label) in part.labels.enumerated() {
         let row = part.observations.row(i) + (labels ? [Double(label)] : [])
         if let json { try json.append(row: row) } else { try writer?.append(row) }

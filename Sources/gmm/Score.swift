@@ -33,7 +33,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common)
+    let table = try input.read(for: document, common, resultColumns: perRow ? 1 : 0)
     let n = table.source.observationCount
     if !perRow {
       let score = try document.mixture.score(table.source, threadCount: common.threads)
@@ -52,7 +52,7 @@ struct Score: ParsableCommand {
     }
     if common.format == .json, output == "-" {
       let all = try JSONArrayOutput(key: "logDensities")
-      try table.forEachPart { (part) throws(MixtureError) in
+      try table.forEachPart(resultColumns: 1) { (part) throws(MixtureError) in
         for value in try document.mixture.logDensities(of: part, threadCount: common.threads) {
           try all.append(value)
         }
@@ -62,7 +62,7 @@ struct Score: ParsableCommand {
     }
     let writer = try TableWriter(
       path: output, columns: [TableWriter.Column("log_density")], rowCount: n)
-    try table.forEachPart { (part) throws(MixtureError) in
+    try table.forEachPart(resultColumns: 1) { (part) throws(MixtureError) in
       try writer.append(document.mixture.logDensities(of: part, threadCount: common.threads))
     }
     try writer.close()

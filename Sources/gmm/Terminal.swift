@@ -73,7 +73,7 @@ func commandLine() -> String {
 
 /// A line on standard error that says how far a fit has come, if that is a terminal.
 final class ProgressLine {
-  /// Whether anyone sees it.
+  /// Whether there is a terminal to show it on.
   let isShown: Bool
   private var lastShown = ContinuousClock.now
   private var width = 0
@@ -84,13 +84,20 @@ final class ProgressLine {
 
   deinit { clear() }
 
-  /// Replaces the line, at most ten times a second.
+  /// Replaces the line, at most ten times a second; what does not fit on a line of the terminal is cut.
   func show(_ text: @autoclosure () -> String) {
     guard isShown, ContinuousClock.now - lastShown > .milliseconds(100) else { return }
     lastShown = .now
-    let line = text()
+    let line = String(text().prefix(Self.columnCount - 1))
     Terminal.write("\r\(line)\(String(repeating: " ", count: max(0, width - line.count)))")
     width = line.count
+  }
+
+  /// How many characters a line of the terminal holds. A longer text would wrap, and returns could not take it away.
+  private static var columnCount: Int {
+    var size = winsize()
+    let isKnown = ioctl(FileHandle.standardError.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0
+    return isKnown && size.ws_col > 1 ? Int(size.ws_col) : 80
   }
 
   /// Takes the line away.

@@ -34,7 +34,25 @@ final class Command {
   }
 
   func run(_ arguments: [String], input: String? = nil) throws -> Result {
+    try run(arguments, input: input, environment: nil)
+  }
+
+  /// Runs the command with TMPDIR at a folder in the test's own, which is made; nil is one that is not there.
+  func run(_ arguments: [String], temporaryFolder: String?) throws -> Result {
+    if let temporaryFolder {
+      try FileManager.default.createDirectory(
+        at: folder.appending(path: temporaryFolder), withIntermediateDirectories: true)
+    }
+    var environment = ProcessInfo.processInfo.environment
+    environment["TMPDIR"] = temporaryFolder ?? "not-there"
+    return try run(arguments, input: nil, environment: environment)
+  }
+
+  private func run(
+    _ arguments: [String], input: String?, environment: [String: String]?
+  ) throws -> Result {
     let process = Process()
+    if let environment { process.environment = environment }
     process.executableURL = Self.executable
     process.arguments = arguments
     process.currentDirectoryURL = folder
@@ -59,6 +77,31 @@ final class Command {
       errors: try String(contentsOf: errors, encoding: .utf8))
   }
 
+  /// Runs the command, which must succeed, and returns the most memory that was resident, in bytes.
+  func peakMemory(_ arguments: [String]) throws -> Int {
+    // There is no portable way to start a process in another folder.
+    let paths = arguments.map { exists($0) ? folder.appending(path: $0).path : $0 }
+    let words = ([Self.executable.path] + paths).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    var process = pid_t()
+    guard posix_spawn(&process, Self.executable.path, &actions, nil, words, nil) == 0 else {
+      throw POSIXError(.EAGAIN)
+    }
+    var status: Int32 = 0
+    var usage = rusage()
+    while wait4(process, &status, 0, &usage) < 0, errno == EINTR {}
+    guard status == 0 else { throw POSIXError(.ECHILD) }
+    #if canImport(Darwin)
+      return usage.ru_maxrss
+    #else
+      return usage.ru_maxrss * 1024
+    #endif
+  }
+
   func write(_ name: String, _ text: String) throws {
     try Data(text.utf8).write(to: folder.appending(path: name))
   }
@@ -73,6 +116,11 @@ final class Command {
 
   func exists(_ name: String) -> Bool {
     FileManager.default.fileExists(atPath: folder.appending(path: name).path)
+  }
+
+  /// What lies in a folder of the folder.
+  func files(in name: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: name).path)
   }
 
   /// What lies in the folder beside what the tests themselves put there.
