@@ -58,6 +58,9 @@ struct Fit: ParsableCommand {
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
+  @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
+  var acceleration: Acceleration = .quasiNewton
+
   @Option(help: "How a range is ranked: bic, aic or icl.")
   var criterion: InformationCriterion = .bic
 
@@ -146,7 +149,8 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, rescuePolicy: rescue, seed: common.seed, threadCount: common.threads)
+      covarianceFloor: floor, rescuePolicy: rescue, acceleration: acceleration, seed: common.seed,
+      threadCount: common.threads)
     var counts = components?.counts
     var structures = covariance?.structures ?? [.full]
     switch start {
