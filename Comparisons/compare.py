@@ -57,6 +57,7 @@ class Ours:
         (folder / "start.json").write_text(json.dumps(model))
         self.command = [
             options.gmm, "fit", "data.npy", "--start", "model=start.json", "--tolerance", "0", "--floor", "0",
+            "--acceleration", "none",
             "--iterations", str(work.iterations), "--threads", str(options.threads),
             "--trace", "trace.csv", "-o", "fitted.json", "--quiet",
         ]

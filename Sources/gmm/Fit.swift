@@ -60,6 +60,9 @@ struct Fit: ParsableCommand {
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
+  @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
+  var acceleration: Acceleration = .quasiNewton
+
   @Option(
     help: ArgumentHelp(
       "Leave out what can only yield zeros: on or off; results do not depend on it.",
@@ -185,7 +188,7 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, rescuePolicy: rescue,
+      covarianceFloor: floor, rescuePolicy: rescue, acceleration: acceleration,
       skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
     var counts = components?.counts
     var structures =
@@ -217,7 +220,9 @@ struct Fit: ParsableCommand {
   /// What the fits take beside the table. How many components labels make is not known before they are read; then the
   /// number asked for counts, or 64.
   private func workingMemory(_ start: GaussianMixture?) -> WorkingMemory {
-    let structures = covariance?.structures ?? start.map { [$0.structure] } ?? [.full]
+    // How many features there are is not known yet; of several, all structures are the most.
+    let structures =
+      covariance?.structures(featureCount: 2) ?? start.map { [$0.structure] } ?? [.full]
     let forms = Set(structures.map(\.form))
     var fromLabels: Int?
     if case .labels = self.start { fromLabels = 64 }

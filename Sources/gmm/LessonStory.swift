@@ -53,8 +53,8 @@ struct LessonStory {
     var frames: [MixtureReport.Frame] = []
     fit = try ExpectationMaximization(
       componentCount: K, initialization: .model(start.gaussianMixture()),
-      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: textbook.stepCount), seed: seed,
-      threadCount: threads
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: textbook.stepCount),
+      acceleration: .none, seed: seed, threadCount: threads
     ).fit(observations) { report in
       frames.append(MixtureReport.Frame(report))
       return .proceed

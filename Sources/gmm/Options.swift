@@ -188,5 +188,6 @@ enum StartOption: ExpressibleByArgument {
   }
 }
 
+extension Acceleration: ExpressibleByArgument {}
 extension InformationCriterion: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

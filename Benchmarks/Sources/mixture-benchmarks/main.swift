@@ -53,7 +53,8 @@ func measure(
     let settings = ExpectationMaximization(
       componentCount: work.componentCount, covariance: work.covariance,
       initialization: .model(start),
-      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: count), threadCount: threads)
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: count), acceleration: .none,
+      threadCount: threads)
     let fit = try settings.fit(observations)
     precondition(fit.logLikelihood.isFinite, "the log-likelihood is not finite")
     precondition(fit.rescued.isEmpty, "a component collapsed")

@@ -35,6 +35,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
   /// anything for them. It changes no bit of any result.
   public var skipping: Bool
+  /// Whether iterations go further than EM's.
+  public var acceleration: Acceleration
   /// The seed of all random choices.
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
@@ -45,8 +47,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
     initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
-    rescuePolicy: RescuePolicy = .reseed, skipping: Bool = true, seed: UInt64 = 0,
-    threadCount: Int? = nil
+    rescuePolicy: RescuePolicy = .reseed, acceleration: Acceleration = .quasiNewton,
+    skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
@@ -57,6 +59,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.covarianceFloor = covarianceFloor
     self.rescuePolicy = rescuePolicy
     self.skipping = skipping
+    self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
   }
@@ -197,6 +200,7 @@ struct EMRun {
   private(set) var stoppingReason = StoppingReason.iterationLimit
   private var trace: [IterationRecord] = []
   private var rescued: [RescueEvent] = []
+  /// The gains of EM's own steps, since the last that was not one.
   private var gains: [Double] = []
   private var floored = Set<Int>()
   /// Whether a covariance was held at the floor.
@@ -205,6 +209,11 @@ struct EMRun {
   /// After components without weight were moved: the model without them, to return to if that did not help, and which of
   /// the events told of it.
   private var fallback: (model: GaussianMixture, events: [Int])?
+  private var quasiNewton = QuasiNewton()
+  /// What was expected of the iterations to come, at each of the last models.
+  private var outlooks: [Outlook] = []
+  /// While an accelerated step is on trial: the statistics of the model before it, and EM's step from there.
+  private var trial: (statistics: SufficientStatistics, mapped: GaussianMixture)?
 
   init(
     _ settings: ExpectationMaximization, scale: DataScale, restart: Int, threadCount: Int
@@ -222,10 +231,13 @@ struct EMRun {
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
     var current: GaussianMixture
+    // Whether the current model is what an M-step with these settings made.
+    var isMaximized = false
     switch start {
     case .model(let model): current = model
     case .statistics(let statistics):
       current = try maximize(statistics, on: source, iteration: 0)
+      isMaximized = true
     }
     // The target's moments, also while the start has a poorer structure.
     let expectation = Expectation(
@@ -246,54 +258,138 @@ struct EMRun {
           continue
         }
       }
-      let report = record(current, statistics, iteration)
-      let decision = observer?(report) ?? .proceed
-      if settings.stoppingRule.isMet(gains: gains) {
-        stoppingReason = .converged
-        return
-      }
-      if decision == .stop {
-        stoppingReason = .observer
-        return
-      }
-      if iteration >= settings.stoppingRule.iterationLimit {
-        stoppingReason = .iterationLimit
-        return
+      if let (held, mapped) = trial, !(statistics.logLikelihood >= logLikelihood) {
+        // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
+        trial = nil
+        quasiNewton.takeBack()
+        // What is left to gain is what was left before.
+        let report = record(held, iteration, outlooks.last)
+        if let reason = reason(after: iteration, observer?(report)) {
+          stoppingReason = reason
+          return
+        }
+        current = mapped
+      } else {
+        let isAccelerated = trial != nil
+        if isAccelerated { quasiNewton.keep() }
+        trial = nil
+        let gain = note(current, statistics, iteration, isAccelerated: isAccelerated)
+        // The step is made before the question whether to stop, since it tells how much is left.
+        let step = MaximizationStep(
+          statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
+          floor: floor, previous: current)
+        let mapped = step.collapses.isEmpty ? try step.model() : nil
+        let outlook = isMaximized ? look(from: current, to: mapped) : nil
+        let report = record(statistics, iteration, outlook)
+        let decision = observer?(report)
+        if isMet(gain: gain, outlook: outlook) {
+          stoppingReason = .converged
+          return
+        }
+        if let reason = reason(after: iteration, decision) {
+          stoppingReason = reason
+          return
+        }
+        if let mapped {
+          note(floored: step.floored, iteration + 1)
+          if outlook != nil, let candidate = acceleratedModel(caseWeight: statistics.caseWeight) {
+            trial = (statistics, mapped)
+            current = candidate
+          } else {
+            current = mapped
+          }
+        } else {
+          current = try maximize(statistics, on: source, iteration: iteration + 1)
+        }
       }
       iteration += 1
-      current = try maximize(statistics, on: source, iteration: iteration)
+      isMaximized = true
     }
   }
 
-  /// Takes note of a model that was just scored.
-  private mutating func record(
-    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int
-  ) -> IterationReport {
+  /// What the curvature so far says of the iterations to come; nil without acceleration.
+  private mutating func look(
+    from current: GaussianMixture, to mapped: GaussianMixture?
+  ) -> Outlook? {
+    guard settings.acceleration == .quasiNewton else { return nil }
+    guard let mapped, let outlook = quasiNewton.consider(current, mapped: mapped) else {
+      quasiNewton.reset()
+      outlooks = []
+      return nil
+    }
+    if outlooks.count == 2 { outlooks.removeFirst() }
+    outlooks.append(outlook)
+    return outlook
+  }
+
+  /// The model that a step from the curvature leads to; nil if there is none, or if a component collapsed on the way.
+  private func acceleratedModel(caseWeight: Double) -> GaussianMixture? {
+    guard let parameters = quasiNewton.parameters() else { return nil }
+    let step = MaximizationStep(
+      SufficientStatistics(
+        parameters: parameters, structure: settings.covariance,
+        featureCount: scale.variances.count, caseWeight: caseWeight),
+      structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
+      previous: model)
+    return step.collapses.isEmpty ? try? step.model() : nil
+  }
+
+  private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
+    guard outlook != nil else { return settings.stoppingRule.isMet(gains: gains) }
+    guard let gain else { return false }
+    // EM's own step gained nothing.
+    if settings.stoppingRule.tolerance > 0, let last = gains.last, last <= 0 { return true }
+    return settings.stoppingRule.isMet(gain: gain, outlooks: outlooks)
+  }
+
+  private func reason(after iteration: Int, _ decision: ObserverDecision?) -> StoppingReason? {
+    if decision == .stop { return .observer }
+    return iteration >= settings.stoppingRule.iterationLimit ? .iterationLimit : nil
+  }
+
+  /// Takes note of a model that was just scored. Returns the gain per observation; nil if it has no meaning.
+  private mutating func note(
+    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int,
+    isAccelerated: Bool
+  ) -> Double? {
     // The first gain after a rescue compares different things; the history starts anew.
     let isRescue = rescued.contains { $0.iteration == iteration && $0.action != .floored }
     // So does the first gain from a given model, which may lie outside of what the M-step can reach.
     var isFirstFromModel = false
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
+    var gain: Double?
     if model != nil, !isRescue, !isFirstFromModel {
-      gains.append((statistics.logLikelihood - logLikelihood) / statistics.caseWeight)
-    } else {
-      gains = []
+      gain = (statistics.logLikelihood - logLikelihood) / statistics.caseWeight
+    }
+    if let gain, !isAccelerated { gains.append(gain) } else { gains = [] }
+    if isRescue {
+      quasiNewton.reset()
+      outlooks = []
     }
     model = scored
     logLikelihood = statistics.logLikelihood
     entropy = statistics.entropy
+    return gain
+  }
+
+  private mutating func record(
+    _ statistics: SufficientStatistics, _ iteration: Int, _ outlook: Outlook?
+  ) -> IterationReport {
     let (whole, part) = (ContinuousClock.now - began).components
     let seconds = Double(whole) + Double(part) * 1e-18
+    let model = model!
     trace.append(
       IterationRecord(
-        iteration: iteration, logLikelihood: logLikelihood, weights: scored.weights,
+        iteration: iteration, logLikelihood: logLikelihood, weights: model.weights,
         seconds: seconds))
-    let remaining = gains.suffix(2)
+    var remainingGain = outlook?.remainingGain
+    if outlook == nil, gains.count >= 2 {
+      remainingGain = StoppingRule.remainingGain(
+        last: gains[gains.count - 1], previous: gains[gains.count - 2])
+    }
     return IterationReport(
-      restart: restart, iteration: iteration, model: scored, statistics: statistics,
-      remainingGain: remaining.count < 2
-        ? nil : StoppingRule.remainingGain(last: remaining.last!, previous: remaining.first!),
-      seconds: seconds)
+      restart: restart, iteration: iteration, model: model, statistics: statistics,
+      remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil }, seconds: seconds)
   }
 
   /// The M-step, with components that collapse rescued.

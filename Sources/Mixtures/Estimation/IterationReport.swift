@@ -10,7 +10,7 @@ public struct IterationReport: Sendable {
   public let model: GaussianMixture
   /// The E-step's result, from which the next model will follow.
   public let statistics: SufficientStatistics
-  /// Aitken's estimate of what is left to gain, in nats per observation; nil while there is none.
+  /// What is left to gain, in nats per observation, as the ``StoppingRule`` estimates it; nil while there is no estimate.
   public let remainingGain: Double?
   /// Seconds since the restart began.
   public let seconds: Double

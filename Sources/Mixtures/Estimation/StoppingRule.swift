@@ -7,6 +7,13 @@
 /// met when both gₜ and that estimate are below the tolerance. A small gain alone is not enough: on a plateau gains are
 /// small but grow, and near a slow end they are small but many. After Böhning et al. (1994),
 /// [doi:10.1007/BF01720593](https://doi.org/10.1007/BF01720593).
+///
+/// Accelerated gains follow no such law, so there the rule asks what EM itself would still have to do. With f the step
+/// that EM takes from the current model and G the information of the complete data, EM's next gain is between half of
+/// fᵀ G f and all of it, and the gains of all its steps sum to fᵀ G f / 2 λ at most, where λ is the least curvature
+/// relative to G. The last forty iterations show curvatures; the least positive one stands for λ, and the last ten must
+/// be positive, as they are not on a plateau. The rule is met when the last gain, fᵀ G f and the estimate of what is left
+/// are all below the tolerance, in two iterations one after the other, or below a tenth of it in one.
 public struct StoppingRule: Sendable, Codable, Equatable {
   /// In nats per observation. Zero means: exactly `iterationLimit` iterations.
   public var tolerance: Double
@@ -34,6 +41,16 @@ public struct StoppingRule: Sendable, Codable, Equatable {
     guard last < tolerance, gains.count >= 2 else { return false }
     let remaining = Self.remainingGain(last: last, previous: gains[gains.count - 2])
     return remaining.map { $0 < tolerance } ?? false
+  }
+
+  /// Whether the outlooks so far, oldest first, and the last gain, all in nats per observation, show that little is left.
+  func isMet(gain: Double, outlooks: [Outlook]) -> Bool {
+    func isMet(_ outlook: Outlook, _ tolerance: Double) -> Bool {
+      outlook.nextGain < tolerance && outlook.remainingGain < tolerance
+    }
+    guard tolerance > 0, gain < tolerance, let last = outlooks.last else { return false }
+    if isMet(last, tolerance / 10) { return true }
+    return outlooks.count >= 2 && outlooks.suffix(2).allSatisfy { isMet($0, tolerance) }
   }
 }
 

@@ -56,7 +56,7 @@ import Testing
     }
     let fit = try ExpectationMaximization(
       componentCount: 3, initialization: .model(problem.model),
-      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 3)
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 3), acceleration: .none
     ).fit(problem.observations)
     for (a, b) in zip(model.means.elements, fit.model.means.elements) {
       #expect(abs(a - b) < 1e-12)

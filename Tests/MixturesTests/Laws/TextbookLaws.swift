@@ -56,7 +56,8 @@ import Testing
     var models: [GaussianMixture] = []
     let fit = try ExpectationMaximization(
       componentCount: shape.K, covariance: shape.structure, initialization: .model(start),
-      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5), covarianceFloor: 0
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5), covarianceFloor: 0,
+      acceleration: .none
     ).fit(problem.observations) { report in
       models.append(report.model)
       return .proceed
