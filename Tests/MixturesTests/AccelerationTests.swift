@@ -162,14 +162,14 @@ import Testing
           stoppingRule: StoppingRule(tolerance: 1e-12, iterationLimit: 5000),
           acceleration: acceleration
         ).fit(Observations(rows: shifted(ReferenceTables.iris, by: offset)))
-        #expect(abs(iris.logLikelihood - row.iris) < 1e-5)
+        #expect(row.agrees(iris.logLikelihood, with: row.iris, 1e-5))
         let faithful = try ExpectationMaximization(
           componentCount: 2, covariance: row.structure,
           initialization: .labels(ReferenceTables.faithfulLabels),
           stoppingRule: StoppingRule(tolerance: 1e-12, iterationLimit: 5000),
           acceleration: acceleration
         ).fit(Observations(rows: shifted(ReferenceTables.faithful, by: offset)))
-        #expect(abs(faithful.logLikelihood - row.faithful) < 1e-5)
+        #expect(row.agrees(faithful.logLikelihood, with: row.faithful, 1e-5))
       }
     }
   }
@@ -206,18 +206,22 @@ import Testing
 
   @Test("the squared length of EM's step is its gain, between once and twice")
   func gainOfOneStep() throws {
-    for structure in CovarianceStructure.allCases {
+    // Where admissible covariances make a curved set, the step's chord leaves out some of its length.
+    for structure in [CovarianceStructure.eii, .vii, .eei, .vvi, .eee, .vvv] {
       let problem = try RandomProblem(n: 2000, d: 2, K: 3, structure: structure, separation: 1.5)
       let near = try Self.settings(problem, structure, .none, limit: 20).fit(problem.observations)
       let statistics = try problem.observations.expectation(under: near.model, threadCount: 1)
-      let next = try GaussianMixture(maximizing: statistics, structure: structure)
+      let next = try GaussianMixture(
+        maximizing: statistics, structure: structure, previous: near.model)
       var memory = QuasiNewton()
       let considered = memory.consider(near.model, mapped: next)
       let outlook = try #require(considered)
       let gain =
         (try next.logLikelihood(of: problem.observations) - near.logLikelihood) / 2000
       // Terms of third order are left out; the step is short.
-      #expect(gain > 0 && outlook.nextGain > 0.99 * gain && outlook.nextGain < 2.02 * gain)
+      #expect(
+        gain > 0 && outlook.nextGain > 0.99 * gain && outlook.nextGain < 2.02 * gain,
+        "\(structure.rawValue): \(outlook.nextGain) for \(gain)")
     }
   }
 

@@ -92,14 +92,28 @@ final class Command {
       throw POSIXError(.EAGAIN)
     }
     var status: Int32 = 0
-    var usage = rusage()
-    while wait4(process, &status, 0, &usage) < 0, errno == EINTR {}
-    guard status == 0 else { throw POSIXError(.ECHILD) }
     #if canImport(Darwin)
-      return usage.ru_maxrss
+      var usage = rusage()
+      while wait4(process, &status, 0, &usage) < 0, errno == EINTR {}
+      let peak = usage.ru_maxrss
     #else
-      return usage.ru_maxrss * 1024
+      // What the system says of a process that ended counts the memory of the one that started it; while it runs, the
+      // high water mark is its own.
+      var peak = 0
+      while waitpid(process, &status, WNOHANG) == 0 {
+        let lines = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+          .split(separator: "\n")
+        let mark = lines?.first { $0.hasPrefix("VmHWM:") }?.split(separator: " ")
+        if let mark, mark.count >= 2,
+          let kilobytes = Int(mark[1].trimmingCharacters(in: .whitespaces))
+        {
+          peak = max(peak, kilobytes * 1024)
+        }
+        usleep(1000)
+      }
     #endif
+    guard status == 0 else { throw POSIXError(.ECHILD) }
+    return peak
   }
 
   func write(_ name: String, _ text: String) throws {

@@ -359,7 +359,10 @@ struct EMRun {
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
     if model != nil, !isRescue, !isFirstFromModel {
-      gain = (statistics.logLikelihood - logLikelihood) / statistics.caseWeight
+      let difference = statistics.logLikelihood - logLikelihood
+      // What rounding of the sum can make is no gain.
+      let isRounding = abs(difference) <= 0x1p-50 * abs(statistics.logLikelihood)
+      gain = isRounding ? 0 : difference / statistics.caseWeight
     }
     if let gain, !isAccelerated { gains.append(gain) } else { gains = [] }
     if isRescue {

@@ -89,13 +89,13 @@ extension ExpectationMaximization {
       ) { (number, threads) in
         run(.statistics(different[number].statistics), iterations: plan.stages[0], threads)
       }
-      models = Self.bestFirst(left, K)
+      models = Self.bestFirst(left, K, rowCount: part.rows.observationCount)
       for iterations in plan.stages.dropFirst() where models.count > 1 {
         let kept = models.prefix((models.count + 1) / 2)
         left = try settings.runs(
           kept.count, on: part.rows, threadCount: threadCount, add: { $0 += $1 }
         ) { (number, threads) in run(.model(kept[number]), iterations: iterations, threads) }
-        models = Self.bestFirst(left, K)
+        models = Self.bestFirst(left, K, rowCount: part.rows.observationCount)
       }
     }
     if let model = models.first { return .model(model) }
@@ -104,13 +104,17 @@ extension ExpectationMaximization {
         by: different[0].centroids, scale: scale, form: covariance.form, threadCount: threadCount))
   }
 
-  /// The models of those runs that kept all K components, best first: by their log-likelihood, of equal ones the first, but those with
-  /// a covariance at the floor last. What a component gains by closing in on a few rows says nothing for a start.
-  private static func bestFirst(_ runs: [EMRun], _ K: Int) -> [GaussianMixture] {
-    runs.indices.sorted {
+  /// The models of those runs that kept all K components, best first: by their log-likelihood, but those with a covariance
+  /// at the floor last. What a component gains by closing in on a few rows says nothing for a start. Log-likelihoods that
+  /// differ by less than a ten-millionth of a nat per row are equal: runs that meet in one maximum with their components in
+  /// another order are told apart by rounding only. Of equal ones the first is best.
+  private static func bestFirst(_ runs: [EMRun], _ K: Int, rowCount: Int) -> [GaussianMixture] {
+    let largest = runs.map(\.logLikelihood).max() ?? 0
+    let behind = runs.map { ((largest - $0.logLikelihood) / (1e-7 * Double(rowCount))).rounded() }
+    return runs.indices.sorted {
       let (a, b) = (runs[$0], runs[$1])
       if a.isFloored != b.isFloored { return b.isFloored }
-      return a.logLikelihood == b.logLikelihood ? $0 < $1 : a.logLikelihood > b.logLikelihood
+      return behind[$0] == behind[$1] ? $0 < $1 : behind[$0] < behind[$1]
     }.compactMap { runs[$0].model }.filter { $0.componentCount == K }
   }
 }

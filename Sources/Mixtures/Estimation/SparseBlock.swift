@@ -110,7 +110,9 @@ final class SparseBlock {
       weight, tile, responsibilities, gatheredDensity, gatheredEntropy, density, entropy, ones,
       scattered, restTile, restJoint, mergedWeight, mergedTile, scratch,
     ] { pointer.deallocate() }
-    for pointer in [counts, lastRow, index, gatheredLabel, rest, mergedIndex] { pointer.deallocate() }
+    for pointer in [counts, lastRow, index, gatheredLabel, rest, mergedIndex] {
+      pointer.deallocate()
+    }
     firstGroup.deallocate()
     firstResponsibility.deallocate()
   }
