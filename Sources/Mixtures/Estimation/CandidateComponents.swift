@@ -49,7 +49,7 @@ final class CandidateComponents: @unchecked Sendable {
   init?(_ model: GaussianMixture, threadCount: Int) {
     let K = model.componentCount
     guard K >= Self.leastComponents, K < Int(UInt16.max) else { return nil }
-    let bounds = Bounds(model)
+    var bounds = Bounds(model)
     // A look at a few components first: where components overlap, the rest is not worth its time.
     let looks = min(K, 8)
     var listed = 0
@@ -58,6 +58,8 @@ final class CandidateComponents: @unchecked Sendable {
       listed += (0..<K).count { !bounds.excludes($0, near: j) }
     }
     guard Double(listed) <= 2 * Self.worthwhileShare * Double(looks * K) else { return nil }
+    bounds.widen()
+    let sure = bounds
 
     var isCandidate = [Bool](repeating: false, count: K * K)
     isCandidate.withUnsafeMutableBufferPointer { flags in
@@ -67,7 +69,7 @@ final class CandidateComponents: @unchecked Sendable {
         while true {
           let j = next.add(1, ordering: .relaxed).oldValue
           guard j < K else { return }
-          for k in 0..<K { flags[j * K + k] = !bounds.excludes(k, near: j) }
+          for k in 0..<K { flags[j * K + k] = !sure.excludes(k, near: j) }
         }
       }
     }
@@ -104,8 +106,9 @@ private struct Bounds: Sendable {
   let model: GaussianMixture
   /// How many standard deviations from its component a row may be: of d normal features all but some one in a thousand.
   let radius: Double
-  /// By how much a distance may be off, relative to itself; infinite if nothing is known.
-  let errors: [Double]
+  /// By how much a distance may be off, relative to itself; infinite if nothing is known. Zero, which is not to be trusted,
+  /// before ``widen()``.
+  private(set) var errors: [Double]
   let leastJoints: [Double]
 
   init(_ model: GaussianMixture) {
@@ -113,11 +116,17 @@ private struct Bounds: Sendable {
     let d = Double(model.featureCount)
     let radius = d.squareRoot() + 3
     self.radius = radius
-    errors = (0..<model.componentCount).map { k in
-      let error = 8 * d * d.squareRoot() * .ulpOfOne * Self.condition(model, k)
-      return error < 1e-3 ? error : .infinity
-    }
+    errors = Array(repeating: 0, count: model.componentCount)
     leastJoints = model.constants.map { $0 - 0.5 * radius * radius }
+  }
+
+  /// Takes rounding into account, for O(K·d³).
+  mutating func widen() {
+    let d = Double(model.featureCount)
+    for k in errors.indices {
+      let error = 8 * d * d.squareRoot() * .ulpOfOne * Self.condition(model, k)
+      errors[k] = error < 1e-3 ? error : .infinity
+    }
   }
 
   /// Whether component k has no responsibility for any row within the radius of component j.
