@@ -9,7 +9,7 @@ let package = Package(
     .target(name: "CMachine", cSettings: [.treatAllWarnings(as: .error)]),
     // The kernels once more, by a link to their folder: they are no product of the package.
     .target(
-      name: "CKernels", exclude: ["Kernels.inc", "VectorMath.inc"],
+      name: "CKernels", exclude: ["Kernels.inc", "Screening.inc", "VectorMath.inc"],
       cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .executableTarget(

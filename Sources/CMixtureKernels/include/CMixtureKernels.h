@@ -116,6 +116,12 @@ typedef struct mk_kernels {
   // positive number; else 1.
   int (*cholesky)(ptrdiff_t d, double *triangle, double tolerance);
 
+  // distance[c][row] = the squared Mahalanobis distance, in single precision throughout, of the rows of a tile less the center
+  // from means less the center; mk_screen_stride(groups) from one component to the next. Not the same bits everywhere, and
+  // NaN or infinity where single precision overflows. scratch: mk_screen_scratch_size.
+  void (*screen)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile, const double *center,
+                 const float *mean, const float *factor, ptrdiff_t factor_stride, float *distance, double *scratch);
+
   // The scalar twins of the vector functions: the same bits as a lane.
   double (*exp)(double);
   double (*log)(double);
@@ -130,6 +136,12 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
   const ptrdiff_t moments =
       2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES + 2 * MK_LANES;
   return solve > moments ? solve : moments;
+}
+
+// The distance between two components' numbers of `screen`; and doubles of scratch that it needs.
+static inline ptrdiff_t mk_screen_stride(ptrdiff_t groups) { return (groups + 1) / 2 * 2 * MK_LANES; }
+static inline ptrdiff_t mk_screen_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
+  return mk_screen_stride(groups) * d / 2 + 6 * d * MK_LANES;
 }
 
 // The best variant this processor runs, decided once; MIXTURES_KERNELS=name in the environment forces one.

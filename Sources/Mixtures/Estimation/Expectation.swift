@@ -106,10 +106,16 @@ final class Expectation<Source: ObservationSource> {
   /// the last time.
   private var patience = (left: 0, whole: 1)
 
+  /// The share of all responsibilities that was zero in the last call, if it was asked.
+  private var zeroShare = 0.0
+
   private final class Worker {
     let workspace: Workspace
     var sparse: SparseBlock?
     var sparseBlockCount = 0
+    var screened: ScreenedBlock?
+    var screenedBlockCount = 0
+    var zeroCount = 0
     init(_ workspace: Workspace) { self.workspace = workspace }
   }
 
@@ -133,6 +139,14 @@ final class Expectation<Source: ObservationSource> {
   /// How many blocks were evaluated under some of the components only.
   var sparseBlockCount: Int { workers.reduce(0) { $0 + $1.sparseBlockCount } }
 
+  /// How many blocks were screened in single precision.
+  var screenedBlockCount: Int { workers.reduce(0) { $0 + $1.screenedBlockCount } }
+
+  /// From so many features on, single precision saves more than it costs.
+  private static var screenedFeatures: Int { 32 }
+  /// The share of zeros from which on screening pays: it costs half a solve for every pair, and saves one for every zero.
+  private static var screenedShare: Double { 0.7 }
+
   /// The statistics of all rows under a model, about the model's means.
   ///
   /// - Throws: ``MixtureError/Code/nonFiniteObservation``, or what the source throws.
@@ -144,6 +158,13 @@ final class Expectation<Source: ObservationSource> {
       threadCount, rowCount: source.observationCount, componentCount: K,
       elementsPerMoment: form.elementCount(featureCount: source.featureCount))
     let candidates = candidates(under: model, threadCount: threads)
+    let d = source.featureCount
+    let isWide =
+      isSkipping && candidates == nil && d >= Self.screenedFeatures && form == .full
+      && model.structure.form == .full && source.observationCount >= 8 * d
+    let single =
+      isWide && zeroShare >= Self.screenedShare
+      ? SingleModel(model, kernels: .active, rowsPerBlock: grid.rowsPerBlock) : nil
     let pool = Lock((idle: takeWorkers(K), busy: [Worker]()))
     let blockRows = SparseBlock.rowCount(
       grid: grid, form: form, featureCount: source.featureCount)
@@ -170,9 +191,22 @@ final class Expectation<Source: ObservationSource> {
       let shardRows = grid.rows(ofShard: shard)
       guard let candidates, let labels else {
         for rows in grid.blocks(ofShard: shard) {
-          try source.load(rows, into: workspace)
-          workspace.computeLogJoint(model)
+          var isDone = false
+          if let single {
+            let screened =
+              worker.screened ?? ScreenedBlock(workspace: workspace, grid: grid, componentCount: K)
+            worker.screened = screened
+            try source.withRows(rows) { block in
+              isDone = model.withPointers { screened.computeLogJoint(block, $0, single) }
+            }
+            if isDone { worker.screenedBlockCount += 1 }
+          }
+          if !isDone {
+            try source.load(rows, into: workspace)
+            workspace.computeLogJoint(model)
+          }
           workspace.normalize(K, into: &statistics)
+          if isWide { worker.zeroCount += workspace.countZeros(K) }
           workspace.accumulate(into: &statistics)
         }
         workspace.finish(&statistics)
@@ -208,6 +242,10 @@ final class Expectation<Source: ObservationSource> {
     }
     // Not after an error, which leaves half a shard in a workspace.
     workers = pool.withLock { $0.idle + $0.busy }
+    zeroShare =
+      Double(workers.reduce(0) { $0 + $1.zeroCount })
+      / (Double(source.observationCount) * Double(K))
+    for worker in workers { worker.zeroCount = 0 }
     return statistics
   }
 

@@ -65,6 +65,11 @@ extension Kernels {
     mk_scratch_size(groups, featureCount)
   }
 
+  static func screenStride(_ groups: Int) -> Int { mk_screen_stride(groups) }
+  static func screenScratchSize(groups: Int, featureCount: Int) -> Int {
+    mk_screen_scratch_size(groups, featureCount)
+  }
+
   /// Memory for numbers that the kernels read as whole vectors.
   static func allocate<T>(_ count: Int) -> UnsafeMutablePointer<T> {
     UnsafeMutableRawPointer.allocate(
@@ -322,6 +327,50 @@ final class Workspace {
   func setHardResponsibilities(_ K: Int, _ component: (_ row: Int) -> Int) {
     clearResponsibilities(K)
     for row in 0..<rowCount { setResponsibility(row, component(row), 1) }
+  }
+
+  /// Squared Mahalanobis distances of the block in single precision.
+  func screen(
+    _ single: SingleModel, into distances: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Double>
+  ) {
+    kernels.table.pointee.screen(
+      groups, featureCount, single.relativeErrors.count, tile, single.center, single.means,
+      single.factors, single.factorStride, distances, scratch)
+  }
+
+  /// How far the block's rows lie from a point at most, feature by feature.
+  func findReach(of center: [Double], into reach: UnsafeMutablePointer<Double>) {
+    for j in 0..<featureCount {
+      var farthest = 0.0
+      for group in 0..<groups {
+        let lanes = tile + group * mk_tile_stride(featureCount) + j * Kernels.lanes
+        for lane in 0..<Kernels.lanes { farthest = max(farthest, abs(lanes[lane] - center[j])) }
+      }
+      reach[j] = farthest
+    }
+  }
+
+  /// log wₖ + log N(xᵢ; μₖ, Σₖ) of one component into `joint`.
+  func computeLogJoint(_ model: ModelPointers, component k: Int) {
+    kernels.logJoint(
+      model, k..<k + 1, groups: groups, tile: tile, joint: joint + k * mk_joint_stride(groups),
+      scratch: scratch)
+  }
+
+  /// Sets the joints of one component to one number.
+  func fillJoint(_ k: Int, with value: Double) {
+    (joint + k * mk_joint_stride(groups)).update(repeating: value, count: groups * Kernels.lanes)
+  }
+
+  /// How many responsibilities of the block's rows for K components are zero.
+  func countZeros(_ K: Int) -> Int {
+    var count = 0
+    for k in 0..<K {
+      let column = joint + k * mk_joint_stride(groups)
+      for row in 0..<rowCount where column[row] == 0 { count += 1 }
+    }
+    return count
   }
 
   /// Sets all responsibilities for K components to zero.

@@ -85,6 +85,50 @@ struct ScatteredProblem: CustomTestStringConvertible, Sendable {
   }
 
   @Test(
+    "screening many features in single precision changes no bit", arguments: [0, 1e6],
+    [CovarianceStructure.vvv, .eee])
+  func screening(offset: Double, structure: CovarianceStructure) throws {
+    let problem = ScatteredProblem(n: 3000, d: 40, K: 7, structure: structure, spread: 2.2)
+    let (near, start) = try problem.make()
+    let observations = try Observations(
+      Matrix(
+        rowCount: problem.n, columnCount: problem.d,
+        elements: near.matrix.elements.map { $0 + offset }))
+    let skipping = Expectation(observations, form: .full, threadCount: 2, isSkipping: true)
+    var random = RandomStream(seed: 8)
+    for call in 0..<4 {
+      let model = try GaussianMixture(
+        weights: start.weights,
+        means: Matrix(
+          rowCount: problem.K, columnCount: problem.d,
+          elements: start.means.elements.map {
+            $0 + 0.1 * Double(call) * random.normal() + offset
+          }),
+        covariances: start.covariances)
+      #expect(
+        try skipping.statistics(under: model)
+          == observations.expectation(under: model, threadCount: 1))
+    }
+    #expect(skipping.screenedBlockCount > 0, "nothing was screened")
+    #expect(skipping.sparseBlockCount == 0)
+  }
+
+  @Test("lengths of the columns of inverse factors, by which single precision is judged")
+  func columnLengths() throws {
+    let (_, model) = try ScatteredProblem(n: 500, d: 33, K: 3, structure: .vvv, spread: 1).make()
+    let single = SingleModel(model, kernels: .active, rowsPerBlock: 64)
+    for k in 0..<3 {
+      let factor = try #require(Cholesky(packed: model.covariances.stored(k), order: 33))
+      for j in 0..<33 {
+        let column = factor.solveLower((0..<33).map { $0 == j ? 1 : 0 })
+        let length = column.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        #expect(relativeDifference(single.columnLengths[k * 33 + j], length) < 1e-12)
+      }
+      #expect(single.relativeErrors[k] < 1e-3)
+    }
+  }
+
+  @Test(
     "a fit is the same with skipping and without, also when components are dropped and reseeded")
   func wholeFits() throws {
     let (observations, start) = try ScatteredProblem(
