@@ -116,7 +116,7 @@ class Other:
 
     def prepare(self, work):
         """Estimates an iteration on a part of the rows, so that slow programs cost little time; then warms up."""
-        rows = min(work.n, max(work.n // 40, 4 * work.k * work.d, 1_000))
+        rows = min(work.n, max(work.n // 40, 2 * work.k * work.d, 1_000))
         limit = 10 * self.patience
         estimate = self.ask(f"probe {rows}", limit) * work.n / rows
         if estimate > self.patience:
