@@ -2,6 +2,8 @@
 
 """The works that all programs are timed on: observations and a start, both functions of a seed."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +18,13 @@ class Work:
     covariance: str  # "full" or "diagonal"
     iterations: int
     repeats: int
-    spread: float | None  # standard deviation of the means; None: far apart
+    spread: float | None  # standard deviation of the means; None: far apart, but for a few pairs
     seed: int
 
     @property
     def title(self):
         covariance = "" if self.covariance == "full" else f", {self.covariance}"
-        apart = ", far apart" if self.spread is None else ""
+        apart = ", 96 far apart" if self.spread is None else ""
         return f"n = {self.n:,}, d = {self.d}, K = {self.k}{covariance}{apart}"
 
 
@@ -31,11 +33,14 @@ WORKS = [
     Work("d2", 1_000_000, 2, 8, "full", 20, 5, 3.0, 2),
     Work("d8", 1_000_000, 8, 16, "full", 10, 5, 1.0, 3),
     Work("d32", 200_000, 32, 32, "full", 5, 5, 0.5, 4),
-    Work("d64", 100_000, 64, 64, "full", 4, 5, 0.4, 5),
-    Work("d256", 20_000, 256, 16, "full", 4, 5, 0.25, 6),
+    Work("d64", 100_000, 64, 64, "full", 3, 3, 0.4, 5),
+    Work("d256", 20_000, 256, 16, "full", 4, 3, 0.25, 6),
     Work("diagonal", 200_000, 64, 128, "diagonal", 10, 5, 0.4, 7),
     Work("separated", 1_000_000, 4, 100, "full", 5, 5, None, 8),
 ]
+
+# What is fitted from the observations to the model; the seed varies.
+SOLUTION = WORKS[2]
 
 
 @dataclass
@@ -44,7 +49,7 @@ class Mixture:
     means: np.ndarray  # K x d
     covariances: np.ndarray  # K x d x d, or K x d if diagonal
 
-    def mean_log_likelihood(self, x, chunk=50_000):
+    def mean_log_likelihood(self, x, chunk=10_000):
         """Of the rows of x, in nats, by textbook formulas: the judge of all programs."""
         k, d = self.means.shape
         diagonal = self.covariances.ndim == 2
@@ -55,17 +60,20 @@ class Mixture:
             factors = 1 / np.sqrt(self.covariances)
             log_scale = np.log(factors).sum(axis=1)
         constant = np.log(self.weights) + log_scale - d / 2 * np.log(2 * np.pi)
-        total = 0.0
-        for first in range(0, len(x), chunk):
+
+        def log_likelihood(first):
             rows = x[first : first + chunk]
-            joint = np.empty((len(rows), k))
+            joint = np.empty((k, len(rows)))
             for j in range(k):
                 centred = rows - self.means[j]
                 standard = centred * factors[j] if diagonal else centred @ factors[j].T
-                joint[:, j] = constant[j] - np.einsum("ij,ij->i", standard, standard) / 2
-            top = joint.max(axis=1)
-            total += (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))).sum()
-        return total / len(x)
+                joint[j] = constant[j] - np.einsum("ij,ij->i", standard, standard) / 2
+            top = joint.max(axis=0)
+            joint -= top
+            return (top + np.log(np.exp(joint, out=joint).sum(axis=0))).sum()
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return sum(threads.map(log_likelihood, range(0, len(x), chunk))) / len(x)
 
 
 def make(work):
@@ -78,6 +86,8 @@ def make(work):
             candidate = random.uniform(-60, 60, d)
             if (np.linalg.norm(means - candidate, axis=1) > 20).all():
                 means = np.vstack([means, candidate])
+        # Four pairs overlap. Else EM would be done after two iterations, and programs that notice would stop.
+        means[-4:] = means[:4] + 0.75
     else:
         means = random.normal(0, work.spread, (k, d))
     variances = np.exp(random.uniform(-1, 1, (k, d)))
