@@ -221,7 +221,9 @@ def compare(options, work, folder):
         for program in programs:
             row = dict(work=work.name, program=program.title, iterations=program.iterations, times=program.times,
                        estimate=program.estimate, note=program.note, log_likelihood=None, difference=None)
-            if program.times:
+            if program.times and program.seconds() <= 0:
+                row |= dict(note="disturbed: the long fit took no more time than the short one", times=[])
+            if row["times"]:
                 try:
                     # Ours is the log-likelihood that it reports, so that it is judged like the others.
                     value = program.result().mean_log_likelihood(x)
@@ -348,7 +350,7 @@ class Run:
             writer.writerow(self.columns)
             for row in self.rows:
                 work = next(w for w in WORKS if w.name == row["work"])
-                for repeat, (short, long) in enumerate(row["times"]) or [("", (None, None))]:
+                for repeat, (short, long) in list(enumerate(row["times"])) or [("", (None, None))]:
                     writer.writerow([
                         work.name, work.n, work.d, work.k, work.covariance, row["program"], row["iterations"], repeat,
                         digits(short, ".6g"), digits(long, ".6g"), exact(row["log_likelihood"]),
