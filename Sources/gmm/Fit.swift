@@ -99,13 +99,32 @@ struct Fit: ParsableCommand {
       """)
   var progress = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Keep the state of the run here, and go on from it if it is there; the result is that of a run that was never ended. \
+      The file is removed at the end.
+      """, valueName: "FILE"))
+  var checkpoint: String?
+
+  @Option(help: ArgumentHelp("Least time between two states, in seconds.", valueName: "S"))
+  var checkpointInterval = 10.0
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
     }
-    let outputs = [modelFile, report, plot, trace].compactMap { $0 }
+    if checkpoint == "-" {
+      throw ValidationError("a checkpoint is read and written again; give the name of a file.")
+    }
+    guard checkpointInterval >= 0, checkpointInterval <= 1e6 else {
+      throw ValidationError(
+        "--checkpoint-interval is \(checkpointInterval); it must be at least 0 and at most 1000000."
+      )
+    }
+    let outputs = [modelFile, report, plot, trace, checkpoint].compactMap { $0 }
     if Set(outputs).count < outputs.count {
       throw ValidationError("two outputs have the same name; each needs one of its own.")
     }
@@ -126,7 +145,8 @@ struct Fit: ParsableCommand {
       return .proceed
     }
     let ranking = try search.run(
-      problem.source, observer: report != nil || progress.isHeard ? observer : nil)
+      problem.source, checkpoints: checkpointPlan(for: search),
+      observer: report != nil || progress.isHeard ? observer : nil)
     progress.clear()
 
     let fit = ranking.best
@@ -141,7 +161,28 @@ struct Fit: ParsableCommand {
     try writeFiles(
       problem, ranking, document, frames: recorder.frames(candidate: ranking.bestIndex, of: fit))
     try printResult(problem, ranking, document)
+    // All that was asked for is written; what is left of the run is of no use.
+    if let checkpoint { CheckpointFile.remove(at: checkpoint) }
     if requireConvergence, !fit.isConverged { throw GMM.NotConverged() }
+  }
+
+  /// How the state of the search is kept; nil if it is not.
+  private func checkpointPlan(
+    for search: ModelSelection
+  ) throws(MixtureError) -> CheckpointPlan<SelectionCheckpoint>? {
+    guard let checkpoint else { return nil }
+    let resumed = try CheckpointFile.search(at: checkpoint)
+    if let resumed {
+      let count = search.componentCounts.count * search.covariances.count
+      var text = "going on from \(checkpoint): iteration \(resumed.fit.iteration)"
+      if restarts > 1 { text += ", restart \(resumed.fit.restart + 1) of \(restarts)" }
+      if count > 1 { text += ", candidate \(resumed.finishedCount + 1) of \(count)" }
+      common.notice(text)
+      if report != nil { common.notice("\(report!) will not play the iterations before.") }
+    }
+    return CheckpointPlan(
+      resumed: resumed, interval: .milliseconds(Int64(checkpointInterval * 1000))
+    ) { (state) throws(MixtureError) in try CheckpointFile.write(state, to: checkpoint) }
   }
 
   // MARK: Input

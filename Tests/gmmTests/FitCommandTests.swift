@@ -155,14 +155,17 @@ let twoGroups: String = {
   @Test("--start model goes on where the model stands")
   func startFromModel() throws {
     let whole = try command.run(
-      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "6", "--tolerance", "0", "--acceleration", "none", "-o",
+      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "6", "--tolerance", "0",
+      "--acceleration", "none", "-o",
       "whole.json")
     #expect(whole.status == 0)
     _ = try command.run(
-      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "2", "--tolerance", "0", "--acceleration", "none", "-o",
+      "fit", "groups.csv", "--start", "labels=kind", "--iterations", "2", "--tolerance", "0",
+      "--acceleration", "none", "-o",
       "part.json")
     let rest = try command.run(
-      "fit", "groups.csv", "--start", "model=part.json", "--iterations", "4", "--tolerance", "0", "--acceleration", "none",
+      "fit", "groups.csv", "--start", "model=part.json", "--iterations", "4", "--tolerance", "0",
+      "--acceleration", "none",
       "-o", "rest.json")
     #expect(rest.status == 0)
     let (a, b) = (try object(command.read("whole.json")), try object(command.read("rest.json")))

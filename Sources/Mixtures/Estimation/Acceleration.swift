@@ -59,6 +59,19 @@ struct QuasiNewton: Codable {
   private var length = 0.0
   private var isCut = false
 
+  /// Whether all vectors have the length that the reference demands.
+  func isConsistent(featureCount d: Int) -> Bool {
+    guard let chart else { return steps.isEmpty && changes.isEmpty && point.isEmpty }
+    let reference = chart.reference
+    let length =
+      reference.componentCount * (1 + d)
+      + reference.covariances.storedCount * reference.covariances.elementsPerMatrix
+    return reference.featureCount == d
+      && ([chart.units, point, gradient, direction] + steps + changes).allSatisfy {
+        $0.count == length
+      } && steps.count == changes.count && steps.count == products.count
+  }
+
   /// Forgets everything; what follows has nothing to do with what was before.
   mutating func reset() {
     self = QuasiNewton()

@@ -70,13 +70,18 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///
   /// - Parameters:
   ///   - source: n rows of d features.
-  ///   - observer: Called after every E-step, on the calling thread and restart after restart; it may end the fit.
-  ///     Without one, restarts on tables so small that an iteration cannot use all threads are made side by side.
+  ///   - checkpoints: How to keep the state of the fit, and the state to go on from. After the fit was resumed the
+  ///     result has the same bits as if it had never been ended; only seconds differ.
+  ///   - observer: Called after every E-step, on the calling thread and restart after restart; it may end the fit. A
+  ///     resumed fit calls it for the iterations that it makes. Without an observer and without checkpoints, restarts on
+  ///     tables so small that an iteration cannot use all threads are made side by side.
   /// - Returns: The best of the restarts.
   /// - Throws: ``MixtureError/Code/invalidSetting`` for settings out of range;
   ///   ``MixtureError/Code/emptyObservations``, ``MixtureError/Code/nonFiniteObservation`` or
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer: constant or collinear columns, or a
-  ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
+  ///   single row; ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features;
+  ///   ``MixtureError/Code/checkpointMismatch`` if the state to go on from is of other data or settings; and what
+  ///   the plan throws.
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
   ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
@@ -85,6 +90,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
   public func fit(
     _ source: some ObservationSource,
+    checkpoints: CheckpointPlan<FitCheckpoint>? = nil,
     observer: ((IterationReport) -> ObserverDecision)? = nil
   ) throws(MixtureError) -> MixtureFit {
     try requireValidSettings()
@@ -106,16 +112,29 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       }
     }
 
-    let ends = try runs(
-      initialization.isRandom ? restartCount : 1, on: source, threadCount: threadCount,
-      isObserved: observer != nil, add: { (ends: inout RestartEnds, later) in ends.add(later) },
-      isLast: { $0.best.stoppingReason == .observer }
-    ) { (restart, threadCount) throws(MixtureError) -> RestartEnds in
+    let first = { (restart: Int, threadCount: Int) throws(MixtureError) -> EMRun in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
-      let start = try start(
-        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
-      try run.iterate(on: source, from: start, observer: observer)
-      return RestartEnds(run)
+      try run.begin(
+        on: source,
+        from: start(
+          on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount))
+      return run
+    }
+    let ends: RestartEnds
+    if let checkpoints {
+      ends = try restarts(
+        on: source, scale: scale, threadCount: threadCount, plan: checkpoints, observer: observer
+      ) { (restart) throws(MixtureError) in try first(restart, threadCount) }
+    } else {
+      ends = try runs(
+        usedRestartCount, on: source, threadCount: threadCount,
+        isObserved: observer != nil, add: { (ends: inout RestartEnds, later) in ends.add(later) },
+        isLast: { $0.best.stoppingReason == .observer }
+      ) { (restart, threadCount) throws(MixtureError) -> RestartEnds in
+        var run = try first(restart, threadCount)
+        try run.iterate(on: source, observer: observer)
+        return RestartEnds(run)
+      }
     }
     return ends.best.result(
       observationCount: source.observationCount, ends: ends.logLikelihoods, reduction: reduction)
@@ -193,86 +212,93 @@ struct EMRun {
   let restart: Int
   let threadCount: Int
   let began = ContinuousClock.now
+  /// Seconds that the restart took before it was resumed.
+  let earlierSeconds: Double
 
-  private(set) var model: GaussianMixture?
-  private(set) var logLikelihood = -Double.infinity
-  private(set) var entropy = 0.0
-  private(set) var stoppingReason = StoppingReason.iterationLimit
-  private var trace: [IterationRecord] = []
-  private var rescued: [RescueEvent] = []
-  /// The gains of EM's own steps, since the last that was not one.
-  private var gains: [Double] = []
-  private var floored = Set<Int>()
+  private(set) var state: RunState
+  var model: GaussianMixture? { state.model }
+  var logLikelihood: Double { state.logLikelihood }
+  var stoppingReason: StoppingReason { state.stoppingReason }
   /// Whether a covariance was held at the floor.
-  var isFloored: Bool { !floored.isEmpty }
-  private var reseedsLeft: Int
-  /// After components without weight were moved: the model without them, to return to if that did not help, and which of
-  /// the events told of it.
-  private var fallback: (model: GaussianMixture, events: [Int])?
-  private var quasiNewton = QuasiNewton()
-  /// What was expected of the iterations to come, at each of the last models.
-  private var outlooks: [Outlook] = []
-  /// While an accelerated step is on trial: the statistics of the model before it, and EM's step from there.
-  private var trial: (statistics: SufficientStatistics, mapped: GaussianMixture)?
+  var isFloored: Bool { !state.floored.isEmpty }
 
   init(
-    _ settings: ExpectationMaximization, scale: DataScale, restart: Int, threadCount: Int
+    _ settings: ExpectationMaximization, scale: DataScale, restart: Int, threadCount: Int,
+    resuming state: RunState? = nil
   ) {
     self.settings = settings
     self.scale = scale
     self.restart = restart
     self.threadCount = threadCount
     floor = CovarianceFloor(minimumVariances: scale.variances.map { $0 * settings.covarianceFloor })
-    reseedsLeft = settings.componentCount
+    self.state = state ?? RunState(reseedsLeft: settings.componentCount)
+    earlierSeconds = self.state.seconds
   }
 
+  private var elapsedSeconds: Double {
+    let (whole, part) = (ContinuousClock.now - began).components
+    return earlierSeconds + Double(whole) + Double(part) * 1e-18
+  }
+
+  /// Makes the first model.
+  mutating func begin(on source: some ObservationSource, from start: Start) throws(MixtureError) {
+    switch start {
+    case .model(let model): state.next = model
+    case .statistics(let statistics):
+      state.next = try maximize(statistics, on: source, iteration: 0)
+      state.isMaximized = true
+    }
+  }
+
+  /// Iterates from where the state stands until a reason to stop. Before each E-step `checkpoint` is shown the state.
   mutating func iterate(
-    on source: some ObservationSource, from start: Start,
+    on source: some ObservationSource,
+    checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
-    var current: GaussianMixture
-    // Whether the current model is what an M-step with these settings made.
-    var isMaximized = false
-    switch start {
-    case .model(let model): current = model
-    case .statistics(let statistics):
-      current = try maximize(statistics, on: source, iteration: 0)
-      isMaximized = true
-    }
     // The target's moments, also while the start has a poorer structure.
     let expectation = Expectation(
       source, form: settings.covariance.form, threadCount: threadCount,
       isSkipping: settings.skipping)
-    var iteration = 0
+    var current = state.next!
+    var iteration = state.iteration
+    var isMaximized = state.isMaximized
     while true {
+      if let checkpoint {
+        state.next = current
+        state.iteration = iteration
+        state.isMaximized = isMaximized
+        state.seconds = elapsedSeconds
+        try checkpoint(state)
+      }
       let statistics = try expectation.statistics(under: current)
-      if let (model, events) = fallback {
-        fallback = nil
-        if statistics.logLikelihood < logLikelihood {
-          for index in events {
-            rescued[index] = RescueEvent(
-              action: .dropped, component: rescued[index].component, iteration: iteration,
-              detail: rescued[index].detail + "; moving it did not help")
+      if let fallback = state.fallback {
+        state.fallback = nil
+        if statistics.logLikelihood < state.logLikelihood {
+          for index in fallback.events {
+            state.rescued[index] = RescueEvent(
+              action: .dropped, component: state.rescued[index].component, iteration: iteration,
+              detail: state.rescued[index].detail + "; moving it did not help")
           }
-          current = model
+          current = fallback.model
           continue
         }
       }
-      if let (held, mapped) = trial, !(statistics.logLikelihood >= logLikelihood) {
+      if let trial = state.trial, !(statistics.logLikelihood >= state.logLikelihood) {
         // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
-        trial = nil
-        quasiNewton.takeBack()
+        state.trial = nil
+        state.quasiNewton.takeBack()
         // What is left to gain is what was left before.
-        let report = record(held, iteration, outlooks.last)
+        let report = record(trial.statistics, iteration, state.outlooks.last)
         if let reason = reason(after: iteration, observer?(report)) {
-          stoppingReason = reason
+          state.stoppingReason = reason
           return
         }
-        current = mapped
+        current = trial.mapped
       } else {
-        let isAccelerated = trial != nil
-        if isAccelerated { quasiNewton.keep() }
-        trial = nil
+        let isAccelerated = state.trial != nil
+        if isAccelerated { state.quasiNewton.keep() }
+        state.trial = nil
         let gain = note(current, statistics, iteration, isAccelerated: isAccelerated)
         // The step is made before the question whether to stop, since it tells how much is left.
         let step = MaximizationStep(
@@ -283,17 +309,17 @@ struct EMRun {
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
         if isMet(gain: gain, outlook: outlook) {
-          stoppingReason = .converged
+          state.stoppingReason = .converged
           return
         }
         if let reason = reason(after: iteration, decision) {
-          stoppingReason = reason
+          state.stoppingReason = reason
           return
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
           if outlook != nil, let candidate = acceleratedModel(caseWeight: statistics.caseWeight) {
-            trial = (statistics, mapped)
+            state.trial = RunState.Trial(statistics: statistics, mapped: mapped)
             current = candidate
           } else {
             current = mapped
@@ -312,19 +338,19 @@ struct EMRun {
     from current: GaussianMixture, to mapped: GaussianMixture?
   ) -> Outlook? {
     guard settings.acceleration == .quasiNewton else { return nil }
-    guard let mapped, let outlook = quasiNewton.consider(current, mapped: mapped) else {
-      quasiNewton.reset()
-      outlooks = []
+    guard let mapped, let outlook = state.quasiNewton.consider(current, mapped: mapped) else {
+      state.quasiNewton.reset()
+      state.outlooks = []
       return nil
     }
-    if outlooks.count == 2 { outlooks.removeFirst() }
-    outlooks.append(outlook)
+    if state.outlooks.count == 2 { state.outlooks.removeFirst() }
+    state.outlooks.append(outlook)
     return outlook
   }
 
   /// The model that a step from the curvature leads to; nil if there is none, or if a component collapsed on the way.
   private func acceleratedModel(caseWeight: Double) -> GaussianMixture? {
-    guard let parameters = quasiNewton.parameters() else { return nil }
+    guard let parameters = state.quasiNewton.parameters() else { return nil }
     let step = MaximizationStep(
       SufficientStatistics(
         parameters: parameters, structure: settings.covariance,
@@ -335,11 +361,11 @@ struct EMRun {
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
-    guard outlook != nil else { return settings.stoppingRule.isMet(gains: gains) }
+    guard outlook != nil else { return settings.stoppingRule.isMet(gains: state.gains) }
     guard let gain else { return false }
     // EM's own step gained nothing.
-    if settings.stoppingRule.tolerance > 0, let last = gains.last, last <= 0 { return true }
-    return settings.stoppingRule.isMet(gain: gain, outlooks: outlooks)
+    if settings.stoppingRule.tolerance > 0, let last = state.gains.last, last <= 0 { return true }
+    return settings.stoppingRule.isMet(gain: gain, outlooks: state.outlooks)
   }
 
   private func reason(after iteration: Int, _ decision: ObserverDecision?) -> StoppingReason? {
@@ -353,42 +379,41 @@ struct EMRun {
     isAccelerated: Bool
   ) -> Double? {
     // The first gain after a rescue compares different things; the history starts anew.
-    let isRescue = rescued.contains { $0.iteration == iteration && $0.action != .floored }
+    let isRescue = state.rescued.contains { $0.iteration == iteration && $0.action != .floored }
     // So does the first gain from a given model, which may lie outside of what the M-step can reach.
     var isFirstFromModel = false
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
-    if model != nil, !isRescue, !isFirstFromModel {
-      let difference = statistics.logLikelihood - logLikelihood
+    if state.model != nil, !isRescue, !isFirstFromModel {
+      let difference = statistics.logLikelihood - state.logLikelihood
       // What rounding of the sum can make is no gain.
       let isRounding = abs(difference) <= 0x1p-50 * abs(statistics.logLikelihood)
       gain = isRounding ? 0 : difference / statistics.caseWeight
     }
-    if let gain, !isAccelerated { gains.append(gain) } else { gains = [] }
+    if let gain, !isAccelerated { state.gains.append(gain) } else { state.gains = [] }
     if isRescue {
-      quasiNewton.reset()
-      outlooks = []
+      state.quasiNewton.reset()
+      state.outlooks = []
     }
-    model = scored
-    logLikelihood = statistics.logLikelihood
-    entropy = statistics.entropy
+    state.model = scored
+    state.logLikelihood = statistics.logLikelihood
+    state.entropy = statistics.entropy
     return gain
   }
 
   private mutating func record(
     _ statistics: SufficientStatistics, _ iteration: Int, _ outlook: Outlook?
   ) -> IterationReport {
-    let (whole, part) = (ContinuousClock.now - began).components
-    let seconds = Double(whole) + Double(part) * 1e-18
-    let model = model!
-    trace.append(
+    let seconds = elapsedSeconds
+    let model = state.model!
+    state.trace.append(
       IterationRecord(
-        iteration: iteration, logLikelihood: logLikelihood, weights: model.weights,
+        iteration: iteration, logLikelihood: state.logLikelihood, weights: model.weights,
         seconds: seconds))
     var remainingGain = outlook?.remainingGain
-    if outlook == nil, gains.count >= 2 {
+    if outlook == nil, state.gains.count >= 2 {
       remainingGain = StoppingRule.remainingGain(
-        last: gains[gains.count - 1], previous: gains[gains.count - 2])
+        last: state.gains[state.gains.count - 1], previous: state.gains[state.gains.count - 2])
     }
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
@@ -413,12 +438,14 @@ struct EMRun {
         let model = try step.model()
         guard !reseeds.isEmpty else { return model }
         // Leaving out what owns nothing costs nothing, so that is what the moved components must beat.
-        if onlyEmpty, self.model != nil { fallback = (model, reseeds) }
+        if onlyEmpty, state.model != nil {
+          state.fallback = RunState.Fallback(model: model, events: reseeds)
+        }
         let worst = try source.leastDense(reseeds.count, under: model, threadCount: threadCount)
         for index in reseeds.dropFirst(worst.count) {
-          rescued[index] = RescueEvent(
-            action: .dropped, component: rescued[index].component, iteration: iteration,
-            detail: rescued[index].detail + "; there is no other row to move it to")
+          state.rescued[index] = RescueEvent(
+            action: .dropped, component: state.rescued[index].component, iteration: iteration,
+            detail: state.rescued[index].detail + "; there is no other row to move it to")
         }
         return try reseed(worst, in: model, on: source)
       }
@@ -434,18 +461,18 @@ struct EMRun {
         action = .merged
         statistics = statistics.merging(
           collapse.component, into: nearest(to: collapse.component, in: statistics))
-      case .reseed where reseedsLeft > 0:
+      case .reseed where state.reseedsLeft > 0:
         action = .reseeded
-        reseedsLeft -= 1
-        reseeds.append(rescued.count)
+        state.reseedsLeft -= 1
+        reseeds.append(state.rescued.count)
         statistics = statistics.removing([collapse.component])
       case .reseed, .merge, .drop:
         action = .dropped
         statistics = statistics.removing([collapse.component])
       }
-      floored = []
+      state.floored = []
       onlyEmpty = onlyEmpty && collapse.isEmpty
-      rescued.append(
+      state.rescued.append(
         RescueEvent(
           action: action, component: original.remove(at: collapse.component),
           iteration: iteration, detail: collapse.detail))
@@ -453,8 +480,8 @@ struct EMRun {
   }
 
   private mutating func note(floored components: [Int], _ iteration: Int) {
-    for k in components where floored.insert(k).inserted {
-      rescued.append(
+    for k in components where state.floored.insert(k).inserted {
+      state.rescued.append(
         RescueEvent(
           action: .floored, component: k, iteration: iteration,
           detail: "a variance fell below \(settings.covarianceFloor) of the data's"))
@@ -494,13 +521,14 @@ struct EMRun {
   }
 
   func result(observationCount: Int, ends: [Double], reduction: RescueEvent?) -> MixtureFit {
-    let model = model!
+    let model = state.model!
     return MixtureFit(
-      model: model, logLikelihood: logLikelihood, entropy: entropy,
+      model: model, logLikelihood: state.logLikelihood, entropy: state.entropy,
       observationCount: observationCount,
       parameterCount: model.parameterCount(equalWeights: settings.equalWeights),
-      trace: trace, stoppingReason: stoppingReason,
-      rescued: (reduction.map { [$0] } ?? []) + rescued, seed: settings.seed, restart: restart,
+      trace: state.trace, stoppingReason: state.stoppingReason,
+      rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
+      restart: restart,
       restartLogLikelihoods: ends)
   }
 }

@@ -1,7 +1,7 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
 /// A fitted mixture and how it came about.
-public struct MixtureFit: Sendable {
+public struct MixtureFit: Sendable, Codable {
   /// The fitted mixture.
   public let model: GaussianMixture
   /// The total log-likelihood of `model`: Σᵢ log p(xᵢ).

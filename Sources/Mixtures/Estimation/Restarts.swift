@@ -12,6 +12,12 @@ struct RestartEnds {
     logLikelihoods = [run.logLikelihood]
   }
 
+  /// The ends of restarts that were made before a fit was resumed.
+  init(best: EMRun, logLikelihoods: [Double]) {
+    self.best = best
+    self.logLikelihoods = logLikelihoods
+  }
+
   /// Adds the ends of later restarts.
   mutating func add(_ later: RestartEnds) {
     logLikelihoods += later.logLikelihoods

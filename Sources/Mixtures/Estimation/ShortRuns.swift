@@ -62,7 +62,8 @@ extension ExpectationMaximization {
       settings.stoppingRule = StoppingRule(tolerance: 0, iterationLimit: iterations)
       var run = EMRun(settings, scale: scale, restart: restart, threadCount: threads)
       do throws(MixtureError) {
-        try run.iterate(on: part.rows, from: start, observer: nil)
+        try run.begin(on: part.rows, from: start)
+        try run.iterate(on: part.rows, observer: nil)
       } catch {
         // A run that collapses stands with the last model that it had, if any.
       }

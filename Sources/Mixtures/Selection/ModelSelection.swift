@@ -52,13 +52,17 @@ public struct ModelSelection: Sendable {
   ///
   /// - Parameters:
   ///   - source: n rows of d features.
+  ///   - checkpoints: How to keep the state of the search, and the state to go on from. A search that was resumed gives
+  ///     the same bits as one that was never ended; only seconds differ.
   ///   - observer: Called after every E-step of every fit, with the index of the candidate; it may end the search,
-  ///     which then ranks what there is.
+  ///     which then ranks what there is. A resumed search calls it for the iterations that it makes.
   /// - Returns: All candidates and the best.
   /// - Throws: ``MixtureError/Code/invalidSetting`` if the grid is empty; the first candidate's error if no candidate has
-  ///   a fit.
+  ///   a fit; ``MixtureError/Code/checkpointMismatch`` if the state to go on from is of another search; and what the plan
+  ///   throws.
   public func run(
     _ source: some ObservationSource,
+    checkpoints: CheckpointPlan<SelectionCheckpoint>? = nil,
     observer: ((Int, IterationReport) -> ObserverDecision)? = nil
   ) throws(MixtureError) -> Ranking {
     guard !componentCounts.isEmpty, !covariances.isEmpty else {
@@ -67,26 +71,47 @@ public struct ModelSelection: Sendable {
         "there are \(componentCounts.count) numbers of components and \(covariances.count) "
           + "structures to try; at least one of each is needed.")
     }
+    let cells = covariances.flatMap { covariance in
+      componentCounts.map { (covariance: covariance, componentCount: $0) }
+    }
+    let resumed = checkpoints?.resumed
+    try resumed?.require(self, cellCount: cells.count)
     var candidates: [Candidate] = []
-    search: for covariance in covariances {
-      for componentCount in componentCounts {
-        var settings = estimation
-        settings.componentCount = componentCount
-        settings.covariance = covariance
-        let index = candidates.count
-        let outcome: Result<MixtureFit, MixtureError>
-        do throws(MixtureError) {
-          outcome = .success(
-            try settings.fit(source, observer: observer.map { ask in { ask(index, $0) } }))
-        } catch {
-          // Settings and data that no cell of the grid can do anything with end the search.
-          if error.code != .degenerateObservations { throw error }
-          outcome = .failure(error)
+    for (outcome, cell) in zip(resumed?.outcomes ?? [], cells) {
+      candidates.append(
+        Candidate(
+          componentCount: cell.componentCount, covariance: cell.covariance,
+          outcome: outcome.result))
+    }
+    var clock = CheckpointClock(interval: checkpoints?.interval ?? .zero)
+    for (index, cell) in cells.enumerated().dropFirst(candidates.count) {
+      var settings = estimation
+      settings.componentCount = cell.componentCount
+      settings.covariance = cell.covariance
+      // The clock of the search decides, so that a search of many short fits is kept too.
+      let plan = checkpoints.map { plan in
+        CheckpointPlan<FitCheckpoint>(
+          resumed: index == resumed?.outcomes.count ? resumed?.current : nil, interval: .zero
+        ) { [candidates] (current) throws(MixtureError) in
+          guard clock.isDue() else { return }
+          try plan.save(
+            SelectionCheckpoint(self, outcomes: candidates.map(\.outcome), current: current))
         }
-        candidates.append(
-          Candidate(componentCount: componentCount, covariance: covariance, outcome: outcome))
-        if case .success(let fit) = outcome, fit.stoppingReason == .observer { break search }
       }
+      let outcome: Result<MixtureFit, MixtureError>
+      do throws(MixtureError) {
+        outcome = .success(
+          try settings.fit(
+            source, checkpoints: plan, observer: observer.map { ask in { ask(index, $0) } }))
+      } catch {
+        // Settings and data that no cell of the grid can do anything with end the search.
+        if error.code != .degenerateObservations { throw error }
+        outcome = .failure(error)
+      }
+      candidates.append(
+        Candidate(
+          componentCount: cell.componentCount, covariance: cell.covariance, outcome: outcome))
+      if case .success(let fit) = outcome, fit.stoppingReason == .observer { break }
     }
     var best: (index: Int, fit: MixtureFit)?
     for (index, candidate) in candidates.enumerated() {
