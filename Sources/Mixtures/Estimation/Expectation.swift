@@ -232,7 +232,7 @@ final class Expectation<Source: ObservationSource> {
           let rows = first..<min(first + grid.rowsPerBlock, part.upperBound)
           try source.load(rows, into: workspace)
           workspace.computeLogJoint(model)
-          workspace.normalizeAndLabel(K, into: &statistics)
+          workspace.normalize(K, findingLabels: true, into: &statistics)
           for (i, row) in rows.enumerated() { labels[row] = UInt16(workspace.label(i)) }
           workspace.accumulate(into: &statistics)
         }

@@ -280,34 +280,28 @@ final class Workspace {
 
   /// Log joint densities of K components → responsibilities; adds case weight, log-likelihood and entropy to the
   /// statistics.
-  func normalize(_ K: Int, into statistics: inout SufficientStatistics) {
-    let sums = normalize(K)
+  func normalize(
+    _ K: Int, findingLabels: Bool = false, into statistics: inout SufficientStatistics
+  ) {
+    let sums = normalize(K, findingLabels: findingLabels)
     statistics.values[0] += sums.caseWeight
     statistics.values[1] += sums.logLikelihood
     statistics.values[2] += sums.entropy
   }
 
-  /// Log joint densities of K components → responsibilities. Returns the block's sums.
+  /// Log joint densities of K components → responsibilities; on demand also the component with the largest joint for each
+  /// row. Returns the block's sums.
   @discardableResult
-  func normalize(_ K: Int) -> (caseWeight: Double, logLikelihood: Double, entropy: Double) {
+  func normalize(
+    _ K: Int, findingLabels: Bool = false
+  ) -> (caseWeight: Double, logLikelihood: Double, entropy: Double) {
     var sums = mk_totals()
     let table = kernels.table.pointee
     fetchAhead()
-    table.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, nil)
+    table.normalize(
+      groups, K, caseWeight, joint, logDensity, rowEntropy, findingLabels ? label : nil)
     table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
     return (sums.case_weight, sums.log_likelihood, sums.entropy)
-  }
-
-  /// The same, and finds the component with the largest joint for each row.
-  func normalizeAndLabel(_ K: Int, into statistics: inout SufficientStatistics) {
-    var sums = mk_totals()
-    let table = kernels.table.pointee
-    fetchAhead()
-    table.normalize(groups, K, caseWeight, joint, logDensity, rowEntropy, label)
-    table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
-    statistics.values[0] += sums.case_weight
-    statistics.values[1] += sums.log_likelihood
-    statistics.values[2] += sums.entropy
   }
 
   /// Finds the component with the largest joint for each row.
