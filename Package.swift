@@ -31,7 +31,7 @@ let package = Package(
     // MARK: The engine
     .target(
       name: "CMixtureKernels",
-      exclude: ["Kernels.inc", "Screening.inc", "VectorMath.inc"],
+      exclude: ["Kernels.inc", "Noise.inc", "Screening.inc", "VectorMath.inc"],
       cSettings: [
         // Unoptimised kernels would make debug builds, and so every test, about fifty times slower.
         .unsafeFlags(["-O2"], .when(configuration: .debug)),

@@ -157,6 +157,47 @@ static void run(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k
   free(offset);
 }
 
+// Rows with noise through their kernels; one row's noise is no covariance, and with `holes` cells are missing.
+static void run_noise(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, int full, int holes) {
+  char shape[80];
+  const ptrdiff_t groups = (n + MK_LANES - 1) / MK_LANES, size = d * (d + 1) / 2, sums = 1 + d + size;
+  const ptrdiff_t x_stride = mk_tile_stride(d), noise_stride = mk_tile_stride(full ? size : d);
+  state = (uint64_t)(n * 1000003 + d * 1009 + k * 4 + full * 2 + holes);
+  double *tile = numbers(groups * x_stride, 3), *noise = numbers(groups * noise_stride, 0.4);
+  double *observed = numbers(groups * x_stride, 0), *mean = numbers(k * d, 2), *covariance = numbers(k * size, 0.3);
+  double *constant = numbers(k, 1), *joint = numbers(k * mk_joint_stride(groups), 0);
+  double *responsibility = numbers(k * mk_joint_stride(groups), 1), *lanes = numbers(k * sums * MK_LANES, 0);
+  double *scratch = numbers(mk_noise_scratch_size(d), 0), *total = numbers(k * sums, 0);
+  for (ptrdiff_t i = 0; i < groups * x_stride; i++) observed[i] = next_number() > -0.5;
+  for (ptrdiff_t i = 0; i < k * mk_joint_stride(groups); i++) responsibility[i] = responsibility[i] > 0 ? responsibility[i] : 0;
+  for (ptrdiff_t c = 0; c < k; c++)
+    for (ptrdiff_t i = 0; i < d; i++) covariance[c * size + i * (i + 3) / 2] += 1 + 0.5 * (double)d;
+  for (ptrdiff_t g = 0; g < groups; g++)
+    for (ptrdiff_t i = 0; i < d; i++)
+      for (ptrdiff_t lane = 0; lane < MK_LANES; lane++)
+        noise[g * noise_stride + (full ? i * (i + 3) / 2 : i) * MK_LANES + lane] += full ? 0.5 * (double)d : 0.4;
+  noise[(groups - 1) * noise_stride + 3] = -1e3 * (double)d;
+  snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td,%s%s", n, d, k, full ? "full" : "diagonal", holes ? ",holes" : "");
+  kernels->log_joint_noise(groups, d, k, full, tile, noise, holes ? observed : NULL, mean, covariance,
+                           k % 2 == 0 ? 0 : size, constant, joint, scratch);
+  report("log_joint_noise", shape, hash(joint, k * mk_joint_stride(groups)));
+  kernels->accumulate_noise(groups, d, k, full, tile, noise, holes ? observed : NULL, mean, covariance,
+                            k % 2 == 0 ? 0 : size, responsibility, lanes, scratch);
+  kernels->fold_lanes(k * sums, lanes, total);
+  report("accumulate_noise", shape, hash(total, k * sums));
+  free(tile);
+  free(noise);
+  free(observed);
+  free(mean);
+  free(covariance);
+  free(constant);
+  free(joint);
+  free(responsibility);
+  free(lanes);
+  free(scratch);
+  free(total);
+}
+
 int main(int argc, char **argv) {
   const mk_kernels *kernels = NULL;
   for (ptrdiff_t i = 0; argc == 2 && mk_variant(i) != NULL; i++)
@@ -177,5 +218,9 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof features / sizeof *features; i++)
     for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
       for (int far = 0; far < 2; far++) run(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, far);
+  for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+    for (size_t j = 0; j < 4; j++)
+      for (int form = 0; form < 4; form++)
+        run_noise(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, form / 2, form % 2);
   return 0;
 }

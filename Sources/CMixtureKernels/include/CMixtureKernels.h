@@ -122,6 +122,27 @@ typedef struct mk_kernels {
   void (*screen)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const double *tile, const double *center,
                  const float *mean, const float *factor, ptrdiff_t factor_stride, float *distance, double *scratch);
 
+  // Rows that carry their own noise: for each row and component T = covariance + noise of the row, which must be positive
+  // definite.
+  // noise: a tile of d features, the diagonals, or, with `full`, of d (d + 1) / 2, packed lower triangles by rows. observed:
+  // NULL, or a tile of d features; where it is 0 the cell is missing: it has infinite noise, so that row and column of T
+  // are those of the identity and its residual is 0, whatever data and noise hold there, and it counts for nothing.
+  // covariance: packed lower triangles by rows, covariance_stride d (d + 1) / 2, or 0 if all components share one.
+  // scratch: mk_noise_scratch_size, of which up to MK_LANE_FEATURES features need none.
+  //
+  // joint[c][row] = constant[c] - q / 2 - (log det T) / 2 - m / 2 log 2 pi, with q the squared Mahalanobis distance under T,
+  // at most 1e300, and m the number of cells observed. Where T has a pivot that is not a normal positive number, -1e300.
+  void (*log_joint_noise)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, int full, const double *tile, const double *noise,
+                          const double *observed, const double *mean, const double *covariance,
+                          ptrdiff_t covariance_stride, const double *constant, double *joint, double *scratch);
+  // Adds, for each component, 1 + d + d (d + 1) / 2 sums over rows to lanes, eight lanes for each: r; r t_i; and
+  // r ((T^-1)_ij - t_i t_j), lower triangle by rows, where t = T^-1 (y - mean), and missing cells have zeros in t and in
+  // T^-1. Where r is zero, or T has a pivot that is not a normal positive number, the row is left out. fold_lanes adds the
+  // lanes up. Sums do not depend on how rows are cut into blocks of whole groups. No sum is -0.0 before the call.
+  void (*accumulate_noise)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, int full, const double *tile, const double *noise,
+                           const double *observed, const double *mean, const double *covariance,
+                           ptrdiff_t covariance_stride, const double *responsibility, double *lanes, double *scratch);
+
   // The scalar twins of the vector functions: the same bits as a lane.
   double (*exp)(double);
   double (*log)(double);
@@ -137,6 +158,9 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
       2 * (groups * MK_LANES + 2) * padded + 2 * groups * MK_LANES + 2 * MK_LANES;
   return solve > moments ? solve : moments;
 }
+
+// Doubles of scratch that log_joint_noise and accumulate_noise need for d features: a triangle and two vectors.
+static inline ptrdiff_t mk_noise_scratch_size(ptrdiff_t d) { return (d * (d + 1) / 2 + 2 * d) * MK_LANES; }
 
 // The distance between two components' numbers of `screen`; and doubles of scratch that it needs.
 static inline ptrdiff_t mk_screen_stride(ptrdiff_t groups) { return (groups + 1) / 2 * 2 * MK_LANES; }

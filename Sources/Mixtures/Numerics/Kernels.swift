@@ -134,6 +134,76 @@ extension Kernels {
   }
 }
 
+/// Blocks of rows that carry their own noise, and components, for the kernels of Noise.inc.
+///
+/// Of `groups` groups of eight rows: `tile` holds the features; `noise` a tile of d features, the diagonals of the noise
+/// covariances, or, if `isFull`, of d (d + 1) / 2, their packed lower triangles; `observed`, unless nil, a tile of d
+/// features, where 0 marks a missing cell. The tiles are what ``Kernels/pack`` makes of tables of so many columns; lanes
+/// past the last row must hold noise like any other, and take the responsibility 0. `means`: K × d. `covariances`: packed
+/// lower triangles, not factored, `covarianceStride` apart, d (d + 1) / 2, or 0 if shared. Tiles are aligned to 64 bytes.
+struct NoisyBlock {
+  var groups: Int
+  var featureCount: Int
+  var componentCount: Int
+  var isFull: Bool
+  var tile: UnsafePointer<Double>
+  var noise: UnsafePointer<Double>
+  var observed: UnsafePointer<Double>?
+  var means: UnsafePointer<Double>
+  var covariances: UnsafePointer<Double>
+  var covarianceStride: Int
+}
+
+extension Kernels {
+  /// Doubles of scratch for ``logJoint(_:constants:joint:scratch:)`` and ``accumulate(_:responsibilities:lanes:scratch:)``.
+  static func noiseScratchSize(featureCount: Int) -> Int { mk_noise_scratch_size(featureCount) }
+
+  /// How many sums over rows under noise a component has: 1 + d + d (d + 1) / 2.
+  static func noiseSumCount(featureCount d: Int) -> Int { 1 + d + d * (d + 1) / 2 }
+
+  /// joint[k][i] = constants[k] + log N(yᵢ; μₖ, Σₖ + Sᵢ), over the observed cells of row i; −10³⁰⁰ where Σₖ + Sᵢ has a
+  /// pivot that is not a normal positive number. Squared distances end at 10³⁰⁰. `joint` holds K arrays,
+  /// ``jointStride(_:)`` apart.
+  ///
+  /// - Complexity: O(n K d³) for n rows.
+  func logJoint(
+    _ block: NoisyBlock, constants: UnsafePointer<Double>, joint: UnsafeMutablePointer<Double>,
+    scratch: UnsafeMutablePointer<Double>
+  ) {
+    table.pointee.log_joint_noise(
+      block.groups, block.featureCount, block.componentCount, block.isFull ? 1 : 0, block.tile,
+      block.noise, block.observed, block.means, block.covariances, block.covarianceStride,
+      constants, joint, scratch)
+  }
+
+  /// Adds to `lanes`, eight lanes for each of ``noiseSumCount(featureCount:)`` sums of each component, what rows with these
+  /// responsibilities sum to: Σ r, Σ r t, and the lower triangle of Σ r (T⁻¹ − t tᵀ), where T = Σₖ + Sᵢ and
+  /// t = T⁻¹ (yᵢ − μₖ), both zero in missing cells. Rows with responsibility 0, or for which T has a pivot that is not a
+  /// normal positive number, leave nothing.
+  ///
+  /// With F = Σₖ (Σ r t) and V = (Σ r) Σₖ − Σₖ (Σ r (T⁻¹ − t tᵀ)) Σₖ these are the first and second moments about μₖ of what
+  /// the rows would be without noise (Bovy, Hogg & Roweis 2011, doi:10.1214/10-AOAS439).
+  ///
+  /// **Numerics.** Lanes hold running sums, so that sums do not depend on how rows are cut into blocks of whole groups.
+  /// ``foldLanes(_:count:into:)`` completes them.
+  func accumulate(
+    _ block: NoisyBlock, responsibilities: UnsafePointer<Double>,
+    lanes: UnsafeMutablePointer<Double>, scratch: UnsafeMutablePointer<Double>
+  ) {
+    table.pointee.accumulate_noise(
+      block.groups, block.featureCount, block.componentCount, block.isFull ? 1 : 0, block.tile,
+      block.noise, block.observed, block.means, block.covariances, block.covarianceStride,
+      responsibilities, lanes, scratch)
+  }
+
+  /// sums[i] += the eight lanes of sum i.
+  func foldLanes(
+    _ lanes: UnsafePointer<Double>, count: Int, into sums: UnsafeMutablePointer<Double>
+  ) {
+    table.pointee.fold_lanes(count, lanes, sums)
+  }
+}
+
 /// Where the parameters of a model lie, while they are borrowed.
 struct ModelPointers {
   let form: CovarianceStructure.Form
