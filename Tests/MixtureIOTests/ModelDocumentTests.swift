@@ -47,7 +47,7 @@ import Testing
   static func fit() throws -> MixtureFit {
     MixtureFit(
       model: try mixture(.vvv), logLikelihood: -1234.5678901234567, entropy: 0.1,
-      observationCount: 1000,
+      observationCount: 1000, criterionCount: 1000, caseWeight: 1000,
       parameterCount: 11,
       trace: [IterationRecord(iteration: 12, logLikelihood: -1, weights: [1], seconds: 0.5)],
       stoppingReason: .iterationLimit,

@@ -8,6 +8,8 @@ struct DataScale: Sendable {
   let means: [Double]
   /// The variance of each feature (divided by n).
   let variances: [Double]
+  /// The logarithms of how far a background extends along each feature; nil if there is none.
+  var backgroundWidths: [Double]?
 
   /// Measures a table in one pass, about the mean of some of its rows; in a second about its own mean only if the two
   /// lie farther apart than the standard deviation of a feature.
@@ -18,12 +20,25 @@ struct DataScale: Sendable {
   init(
     _ source: some ObservationSource, form: CovarianceStructure.Form, threadCount: Int
   ) throws(MixtureError) {
+    if let annotations = source.annotations, !annotations.isComplete {
+      let measured = try Self.measure(incomplete: source, form: form)
+      self.moments = measured.moments
+      means = measured.means
+      variances = measured.variances
+      try requireRepresentable(source, isConstant: variances.map { $0 == 0 })
+      return
+    }
     let form: CovarianceStructure.Form = form == .full ? .full : .diagonal
+    let weights = source.annotations?.caseWeights?.values
     func moments(about origin: [Double]) throws(MixtureError) -> SufficientStatistics {
       let origins = Matrix(unchecked: origin, rowCount: 1, columnCount: origin.count)
       return try source.statistics(about: origins, form: form, threadCount: threadCount) {
-        workspace, _, _ in
-        workspace.setHardResponsibilities(1) { _ in 0 }
+        workspace, rows, _ in
+        if let weights {
+          workspace.setResponsibilities(1) { row, _ in weights[rows.lowerBound + row] }
+        } else {
+          workspace.setHardResponsibilities(1) { _ in 0 }
+        }
       }
     }
     let rough = try RoughLocation(source)
@@ -43,6 +58,13 @@ struct DataScale: Sendable {
     variances = zip(measured.scatter(0, as: .diagonal), isConstant).map {
       $1 ? 0 : max($0 / count, 0)
     }
+    try requireRepresentable(source, isConstant: isConstant)
+  }
+
+  /// Requires variances that double precision can hold.
+  func requireRepresentable(
+    _ source: some ObservationSource, isConstant: [Bool]
+  ) throws(MixtureError) {
     if let j = variances.firstIndex(where: { !$0.isFinite }) {
       throw MixtureError(
         .degenerateObservations,
@@ -89,6 +111,8 @@ struct DataScale: Sendable {
           + "Leave the column out, or use a spherical covariance.")
     }
     guard structure.form == .full else { return }
+    // Of rows with gaps or noise it is not known before the fit.
+    if let annotations = source.annotations, !annotations.isComplete { return }
     let spread = variances.map { ($0 * moments.zeroth(0)).squareRoot() }
     var correlation = moments.scatter(0, as: .full)
     for i in 0..<d {

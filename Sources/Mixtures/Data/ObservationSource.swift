@@ -17,6 +17,9 @@ public protocol ObservationSource: Sendable {
   /// The number of the first row, which messages count from; 0 unless these are rows of a larger table.
   var firstRowNumber: Int { get }
 
+  /// What the rows carry beside their features; nil if nothing.
+  var annotations: RowAnnotations? { get }
+
   /// Calls `body` once with the rows in `range`; the memory is valid during the call only.
   ///
   /// - Throws: ``MixtureError/Code/unreadableFile`` if the rows cannot be had.
@@ -29,6 +32,9 @@ extension ObservationSource {
 
   /// Zero.
   public var firstRowNumber: Int { 0 }
+
+  /// None.
+  public var annotations: RowAnnotations? { nil }
 
   /// A feature as messages call it.
   func describeFeature(_ index: Int) -> String {

@@ -6,12 +6,15 @@ public struct RowSlice<Base: ObservationSource>: ObservationSource {
   public let base: Base
   /// Which of its rows these are.
   public let range: Range<Int>
+  /// What the rows carry beside their features; nil if nothing.
+  public let annotations: RowAnnotations?
 
   /// The given rows of a source.
   public init(_ base: Base, rows range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= base.observationCount)
     self.base = base
     self.range = range
+    annotations = base.annotations?.selecting(range)
   }
 
   /// The number of rows in the slice.

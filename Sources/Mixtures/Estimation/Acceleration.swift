@@ -66,6 +66,7 @@ struct QuasiNewton: Codable {
     let length =
       reference.componentCount * (1 + d)
       + reference.covariances.storedCount * reference.covariances.elementsPerMatrix
+      + (reference.background == nil ? 0 : 1)
     return reference.featureCount == d
       && ([chart.units, point, gradient, direction] + steps + changes).allSatisfy {
         $0.count == length
@@ -88,7 +89,7 @@ struct QuasiNewton: Codable {
     let chart = chart!
     let newPoint = chart.coordinates(of: current)
     let emStep = subtract(chart.coordinates(of: mapped), newPoint)
-    let metric = chart.metric(weights: current.weights)
+    let metric = chart.metric(of: current)
     var newGradient = emStep
     for index in newGradient.indices { newGradient[index] *= metric[index] }
     let nextGain = dot(emStep, newGradient)
@@ -195,6 +196,8 @@ struct MixtureParameters {
   let weights: [Double]
   let means: [Double]
   let elements: [Double]
+  /// The share of the background, if there is one.
+  let share: Double?
 }
 
 /// Unconstrained coordinates for mixtures of one shape, in units that a reference gives: near it, squared lengths are
@@ -206,11 +209,12 @@ struct MixtureParameters {
 /// | mean | √wₖ μₖⱼ / σₖⱼ |
 /// | diagonal of the Cholesky factor, standard deviation | √(2 wₖ) log Lᵢᵢ; √(2 d wₖ) log σ for spheres |
 /// | other elements of the Cholesky factor | √wₖ Lᵢⱼ / Lᵢᵢ |
+/// | share s of the background | √(s (1 − s)) log (s / (1 − s)) |
 ///
 /// with 1 in place of wₖ for a covariance that all components share.
 struct ParameterChart: Codable {
   let reference: GaussianMixture
-  /// What a parameter is multiplied with, in the order weights, means, covariances.
+  /// What a parameter is multiplied with, in the order weights, means, covariances, background.
   let units: [Double]
 
   init(reference: GaussianMixture) {
@@ -249,13 +253,22 @@ struct ParameterChart: Codable {
         units.append((2 * Double(d)).squareRoot() * root)
       }
     }
+    if let share = reference.background?.share { units.append((share * (1 - share)).squareRoot()) }
     self.units = units
   }
 
   /// Whether a mixture has the reference's shape.
   func fits(_ model: GaussianMixture) -> Bool {
     model.componentCount == reference.componentCount && model.structure == reference.structure
+      && (model.background == nil) == (reference.background == nil)
   }
+
+  private static func logit(_ share: Double) -> Double {
+    Kernels.log(share) - Kernels.log(1 - share)
+  }
+
+  /// How many coordinates are those of components.
+  private var componentEnd: Int { units.count - (reference.background == nil ? 0 : 1) }
 
   private var meanStart: Int { reference.componentCount }
   private var covarianceStart: Int {
@@ -296,17 +309,21 @@ struct ParameterChart: Codable {
           }
         }
       case .diagonal, .scalar:
-        for element in 0..<units.count - index {
+        for element in 0..<componentEnd - index {
           result[index] = -Kernels.log(factors[element]) * units[index]
           index += 1
         }
+      }
+      if let background = reference.background, let other = model.background {
+        result[index] = (Self.logit(other.share) - Self.logit(background.share)) * units[index]
       }
       count = units.count
     }
   }
 
-  /// The information of the complete data in these coordinates, of a mixture with the given weights: 1 at the reference.
-  func metric(weights: [Double]) -> [Double] {
+  /// The information of the complete data in these coordinates, of a mixture near the reference, where it is 1.
+  func metric(of model: GaussianMixture) -> [Double] {
+    let weights = model.weights
     let K = reference.componentCount
     let d = reference.featureCount
     let ratios = zip(weights, reference.weights).map { $0 / $1 }
@@ -318,6 +335,9 @@ struct ParameterChart: Codable {
       metric += repeatElement(1, count: each)
     } else {
       for k in 0..<K { metric += repeatElement(ratios[k], count: each) }
+    }
+    if let background = reference.background, let other = model.background {
+      metric.append(other.share * (1 - other.share) / (background.share * (1 - background.share)))
     }
     return metric
   }
@@ -336,7 +356,7 @@ struct ParameterChart: Codable {
     let means = (0..<K * d).map {
       reference.means.elements[$0] + point[meanStart + $0] / units[meanStart + $0]
     }
-    let count = units.count - covarianceStart
+    let count = componentEnd - covarianceStart
     var values = (0..<count).map { point[covarianceStart + $0] / units[covarianceStart + $0] }
     switch reference.structure.form {
     case .full:
@@ -356,7 +376,15 @@ struct ParameterChart: Codable {
     guard weights.allSatisfy(\.isFinite), means.allSatisfy(\.isFinite),
       values.allSatisfy(\.isFinite)
     else { return nil }
-    return MixtureParameters(weights: weights, means: means, elements: values)
+    var share: Double?
+    if let background = reference.background {
+      let logit = Self.logit(background.share) + point[componentEnd] / units[componentEnd]
+      guard logit.isFinite else { return nil }
+      // Neither end is reached, so that there is a way back.
+      let odds = Kernels.exp(min(max(logit, -600), 30))
+      share = odds / (1 + odds)
+    }
+    return MixtureParameters(weights: weights, means: means, elements: values, share: share)
   }
 
   /// L Lᵀ in place of a packed lower triangular L.

@@ -82,9 +82,21 @@ struct TableIdentity: Sendable, Codable, Equatable {
     featureCount = source.featureCount
     // FNV-1a, by words.
     var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-    for value in scale.means + scale.moments.values {
+    func add(_ value: Double) {
       digest = (digest ^ value.bitPattern) &* 0x100_0000_01b3
       digest ^= digest >> 29
+    }
+    for value in scale.means + scale.moments.values { add(value) }
+    if let annotations = source.annotations {
+      annotations.caseWeights?.values.forEach(add)
+      switch annotations.noise {
+      case .shared(let matrix), .standardDeviations(let matrix), .covariances(let matrix):
+        matrix.elements.forEach(add)
+      case nil: break
+      }
+      annotations.projections?.indices.forEach { add(Double($0 ?? -1)) }
+      annotations.projections?.matrices.forEach { $0.elements.forEach(add) }
+      annotations.knownComponents?.indices.forEach { add(Double($0)) }
     }
     self.digest = digest
   }
@@ -184,6 +196,7 @@ extension ExpectationMaximization {
     try require("iteration limit", \.stoppingRule.iterationLimit)
     try require("covariance floor", \.covarianceFloor)
     try require("rescue policy", \.rescuePolicy.rawValue)
+    try require("background", \.background)
     try require("acceleration", \.acceleration.rawValue)
     try require("seed", \.seed)
     if initialization != kept.initialization {
@@ -216,6 +229,9 @@ struct RunState: Sendable, Codable {
   var model: GaussianMixture?
   var logLikelihood = -Double.infinity
   var entropy = 0.0
+  var caseWeight = 0.0
+  /// What annotations of rows call the components; nil while they are 0 ..< K.
+  var componentNumbers: [Int]?
   var stoppingReason = StoppingReason.iterationLimit
   var trace: [IterationRecord] = []
   var rescued: [RescueEvent] = []

@@ -11,6 +11,10 @@ extension ObservationSource {
     under model: GaussianMixture, threadCount: Int, kernels: Kernels = .active
   ) throws(MixtureError) -> SufficientStatistics {
     let K = model.componentCount
+    if annotations != nil || model.background != nil {
+      return try AnnotatedRows(self, usesWeights: true).statistics(
+        under: model, form: model.structure.form, threadCount: threadCount)
+    }
     return try statistics(
       about: model.means, form: model.structure.form, threadCount: threadCount, kernels: kernels
     ) { workspace, _, statistics in
@@ -105,6 +109,8 @@ final class Expectation<Source: ObservationSource> {
   /// While components overlap too much for skipping, how many calls pass until it is looked at again, and how many passed
   /// the last time.
   private var patience = (left: 0, whole: 1)
+  /// What rows carry beside their features; nil until it is needed.
+  private var annotated: AnnotatedRows<Source>?
 
   /// The share of all responsibilities that was zero in the last call, if it was asked.
   private var zeroShare = 0.0
@@ -149,11 +155,17 @@ final class Expectation<Source: ObservationSource> {
 
   /// The statistics of all rows under a model, about the model's means.
   ///
+  /// - Parameter componentNumbers: What the rows' annotations call the model's components, if not 0 ..< K.
   /// - Throws: ``MixtureError/Code/nonFiniteObservation``, or what the source throws.
   func statistics(
-    under model: GaussianMixture
+    under model: GaussianMixture, componentNumbers: [Int]? = nil
   ) throws(MixtureError) -> SufficientStatistics {
     let K = model.componentCount
+    if source.annotations != nil || model.background != nil {
+      if annotated == nil { annotated = try AnnotatedRows(source, usesWeights: true) }
+      return try annotated!.statistics(
+        under: model, form: form, threadCount: threadCount, componentNumbers: componentNumbers)
+    }
     let threads = ThreadTeam.worthwhile(
       threadCount, rowCount: source.observationCount, componentCount: K,
       elementsPerMoment: form.elementCount(featureCount: source.featureCount))

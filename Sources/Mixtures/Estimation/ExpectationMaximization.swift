@@ -35,6 +35,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
   /// anything for them. It changes no bit of any result.
   public var skipping: Bool
+  /// Whether there is a uniform background beside the components, for rows that belong to none.
+  public var background: BackgroundRule
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
   /// The seed of all random choices.
@@ -47,7 +49,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
     initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
-    rescuePolicy: RescuePolicy = .reseed, acceleration: Acceleration = .quasiNewton,
+    rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
+    acceleration: Acceleration = .quasiNewton,
     skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
@@ -58,6 +61,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.stoppingRule = stoppingRule
     self.covarianceFloor = covarianceFloor
     self.rescuePolicy = rescuePolicy
+    self.background = background
     self.skipping = skipping
     self.acceleration = acceleration
     self.seed = seed
@@ -96,7 +100,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     try requireValidSettings()
     try source.requireRowsAndColumns()
     let threadCount = threadCount ?? Kernels.processorCount
-    let scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
+    var scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
+    if background != .none {
+      scale.backgroundWidths = try background.logWidths(for: source, scale: scale)
+    }
     try scale.requireSpread(for: covariance, of: source)
     try requireFittingStart(for: source)
 
@@ -137,7 +144,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       }
     }
     return ends.best.result(
-      observationCount: source.observationCount, ends: ends.logLikelihoods, reduction: reduction)
+      observationCount: source.observationCount, criterionCount: try source.criterionCount(),
+      ends: ends.logLikelihoods, reduction: reduction)
   }
 
   private func requireValidSettings() throws(MixtureError) {
@@ -166,6 +174,15 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   }
 
   private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+    if let known = source.annotations?.knownComponents,
+      let row = (0..<known.count).first(where: { (known[$0]?.max() ?? 0) >= componentCount })
+    {
+      throw MixtureError(
+        .invalidAnnotation,
+        "row \(source.firstRowNumber + row) (counted from 0) is known to belong to component "
+          + "\(known[row]!.max()!); \(componentCount) components are numbered 0 to \(componentCount - 1)."
+      )
+    }
     switch initialization {
     case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
@@ -243,7 +260,8 @@ struct EMRun {
   /// Makes the first model.
   mutating func begin(on source: some ObservationSource, from start: Start) throws(MixtureError) {
     switch start {
-    case .model(let model): state.next = model
+    case .model(let model):
+      state.next = scale.backgroundWidths == nil ? model : try withBackground(model, of: nil)
     case .statistics(let statistics):
       state.next = try maximize(statistics, on: source, iteration: 0)
       state.isMaximized = true
@@ -271,7 +289,8 @@ struct EMRun {
         state.seconds = elapsedSeconds
         try checkpoint(state)
       }
-      let statistics = try expectation.statistics(under: current)
+      let statistics = try expectation.statistics(
+        under: current, componentNumbers: state.componentNumbers)
       if let fallback = state.fallback {
         state.fallback = nil
         if statistics.logLikelihood < state.logLikelihood {
@@ -281,6 +300,9 @@ struct EMRun {
               detail: state.rescued[index].detail + "; moving it did not help")
           }
           current = fallback.model
+          state.componentNumbers = state.componentNumbers.map {
+            Array($0.prefix(fallback.model.componentCount))
+          }
           continue
         }
       }
@@ -304,7 +326,8 @@ struct EMRun {
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
           floor: floor, previous: current)
-        let mapped = step.collapses.isEmpty ? try step.model() : nil
+        let mapped =
+          step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
         let outlook = isMaximized ? look(from: current, to: mapped) : nil
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
@@ -357,7 +380,27 @@ struct EMRun {
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
       previous: model)
-    return step.collapses.isEmpty ? try? step.model() : nil
+    guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
+    guard let background = self.model?.background, let share = parameters.share else {
+      return model
+    }
+    return try? model.withBackground(background.with(share: share))
+  }
+
+  /// The model before a background, if there is one: with the share that the statistics leave it, or where there is nothing
+  /// to learn it from, that of the first model.
+  private func withBackground(
+    _ model: GaussianMixture, of statistics: SufficientStatistics?
+  ) throws(MixtureError) -> GaussianMixture {
+    guard let logWidths = scale.backgroundWidths else { return model }
+    var share = model.background?.share ?? BackgroundRule.firstShare
+    if let statistics, let last = self.model?.background {
+      let own = (0..<statistics.componentCount).reduce(0) { $0 + statistics.zeroth($1) }
+      // Rounding of the sums is no share.
+      let left = 1 - own / statistics.caseWeight
+      share = last.share > 0 && left > 1e-14 ? left : 0
+    }
+    return try model.withBackground(UniformBackground(share: share, logWidths: logWidths))
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
@@ -398,6 +441,7 @@ struct EMRun {
     state.model = scored
     state.logLikelihood = statistics.logLikelihood
     state.entropy = statistics.entropy
+    state.caseWeight = statistics.caseWeight
     return gain
   }
 
@@ -435,7 +479,7 @@ struct EMRun {
         floor: floor, previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
-        let model = try step.model()
+        let model = try withBackground(step.model(), of: statistics)
         guard !reseeds.isEmpty else { return model }
         // Leaving out what owns nothing costs nothing, so that is what the moved components must beat.
         if onlyEmpty, state.model != nil {
@@ -471,6 +515,9 @@ struct EMRun {
         statistics = statistics.removing([collapse.component])
       }
       state.floored = []
+      var numbers = state.componentNumbers ?? Array(0..<(statistics.componentCount + 1))
+      numbers.remove(at: collapse.component)
+      state.componentNumbers = numbers
       onlyEmpty = onlyEmpty && collapse.isEmpty
       state.rescued.append(
         RescueEvent(
@@ -503,7 +550,7 @@ struct EMRun {
 
   /// The model with more components, one at each of the given rows. Each weighs about as much as d + 1 rows and has the
   /// model's mean covariance, as far as the structure allows.
-  private func reseed(
+  private mutating func reseed(
     _ worst: [Int], in model: GaussianMixture, on source: some ObservationSource
   ) throws(MixtureError) -> GaussianMixture {
     let K = model.componentCount + worst.count
@@ -513,18 +560,24 @@ struct EMRun {
     let weights = model.weights.map { $0 * rest } + worst.map { _ in share }
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
+    // The annotations know nothing of them.
+    state.componentNumbers? += worst.map { _ in -1 }
     return try GaussianMixture(
       weights: settings.equalWeights
         ? Array(repeating: 1 / Double(K), count: K) : weights,
       means: Matrix(rowCount: K, columnCount: source.featureCount, elements: means),
-      covariances: model.covariances.appending(worst.count, weights: model.weights))
+      covariances: model.covariances.appending(worst.count, weights: model.weights)
+    ).withBackground(model.background)
   }
 
-  func result(observationCount: Int, ends: [Double], reduction: RescueEvent?) -> MixtureFit {
+  func result(
+    observationCount: Int, criterionCount: Double, ends: [Double], reduction: RescueEvent?
+  ) -> MixtureFit {
     let model = state.model!
     return MixtureFit(
       model: model, logLikelihood: state.logLikelihood, entropy: state.entropy,
-      observationCount: observationCount,
+      observationCount: observationCount, criterionCount: criterionCount,
+      caseWeight: state.caseWeight,
       parameterCount: model.parameterCount(equalWeights: settings.equalWeights),
       trace: state.trace, stoppingReason: state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,

@@ -45,6 +45,10 @@ extension ExpectationMaximization {
     on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
     threadCount: Int
   ) throws(MixtureError) -> Start {
+    if source.annotations != nil {
+      return try annotatedStart(
+        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
+    }
     let form = covariance.form
     switch initialization {
     case .shortRuns:
@@ -135,14 +139,20 @@ extension ExpectationMaximization {
       // Different rows, unless they are so rare that looking for them would not end.
       if !chosen.contains(row) || attempts > 100 * K { chosen.append(row) }
     }
+    return try model(at: chosen, scale: scale)
+  }
+
+  /// A model with its components at given points, each with the covariance of all rows.
+  func model(at points: [[Double]], scale: DataScale) throws(MixtureError) -> GaussianMixture {
+    let K = points.count
     let whole = try GaussianMixture(
       maximizing: scale.moments, structure: covariance,
       minimumVariances: scale.variances.map { $0 * covarianceFloor })
     let covariances = whole.covariances
     return try GaussianMixture(
-      weights: Array(repeating: 1 / Double(K), count: K), means: Matrix(rows: chosen),
+      weights: Array(repeating: 1 / Double(K), count: K), means: Matrix(rows: points),
       covariances: Covariances(
-        structure: covariance, componentCount: K, featureCount: source.featureCount,
+        structure: covariance, componentCount: K, featureCount: scale.means.count,
         elements: Array(
           repeatElement(covariances.elements, count: covariance.isShared ? 1 : K).joined())))
   }

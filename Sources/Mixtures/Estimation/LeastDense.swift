@@ -8,6 +8,9 @@ extension ObservationSource {
   func leastDense(
     _ count: Int, under model: GaussianMixture, threadCount: Int
   ) throws(MixtureError) -> [Int] {
+    if model.isAnnotated(self) {
+      return try leastDenseAnnotated(count, under: model, threadCount: threadCount)
+    }
     let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
     return try ThreadTeam.reduceShards(
       of: grid, threadCount: threadCount,
@@ -32,6 +35,32 @@ extension ObservationSource {
       }
       return least
     }.rows.map(\.index)
+  }
+
+  /// The same of rows that carry more than their features. Only plain rows can say where a component is to begin.
+  private func leastDenseAnnotated(
+    _ count: Int, under model: GaussianMixture, threadCount: Int
+  ) throws(MixtureError) -> [Int] {
+    let columnCount = model.componentCount + (model.background == nil ? 0 : 1)
+    // Rows come in any order from several threads, so their densities are kept for one look at the end.
+    let densities = Lock([(row: Int, logDensity: Double)]())
+    let rows = try AnnotatedRows(self, usesWeights: true)
+    try rows.forEachPiece(under: model, threadCount: threadCount) { piece in
+      guard piece.kind == 0 else { return }
+      piece.workspace.normalize(columnCount)
+      let part = piece.rows.enumerated().map { position, row in
+        (row: piece.start + Int(row), logDensity: piece.workspace.logDensity(position))
+      }
+      densities.withLock { $0 += part }
+    }
+    var least = LeastDenseRows(limit: count)
+    for entry in densities.withLock({ $0 }).sorted(by: { $0.row < $1.row })
+    where least.wants(entry.logDensity) {
+      least.add(
+        LeastDenseRows.Row(
+          index: entry.row, logDensity: entry.logDensity, values: try row(entry.row)))
+    }
+    return least.rows.map(\.index)
   }
 }
 

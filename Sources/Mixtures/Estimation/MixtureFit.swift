@@ -10,6 +10,11 @@ public struct MixtureFit: Sendable, Codable {
   public let entropy: Double
   /// The number of observations, n.
   public let observationCount: Int
+  /// The number of observations that criteria count: Σᵢ wᵢ for case weights that are frequencies, else the rows with a
+  /// weight and a cell that is known; n of plain rows.
+  public let criterionCount: Double
+  /// Σᵢ wᵢ, over the rows with a cell that is known; n of plain rows.
+  public let caseWeight: Double
   /// The number of free parameters of `model`.
   public let parameterCount: Int
   /// One record for each model that was scored, from the start to `model`.
@@ -29,14 +34,14 @@ public struct MixtureFit: Sendable, Codable {
   public var iterationCount: Int { trace.last?.iteration ?? 0 }
   /// Whether the stopping rule was met.
   public var isConverged: Bool { stoppingReason == .converged }
-  /// The log-likelihood per observation.
-  public var meanLogLikelihood: Double { logLikelihood / Double(observationCount) }
+  /// The log-likelihood per observation, by case weight.
+  public var meanLogLikelihood: Double { logLikelihood / caseWeight }
 
   /// The value of a criterion; smaller is better.
   public func value(of criterion: InformationCriterion) -> Double {
     criterion.value(
       logLikelihood: logLikelihood, parameterCount: parameterCount,
-      observationCount: Double(observationCount), entropy: entropy)
+      observationCount: criterionCount, entropy: entropy)
   }
   /// The Bayesian information criterion, −2 ℓ + p ln n; smaller is better.
   public var bic: Double { value(of: .bic) }

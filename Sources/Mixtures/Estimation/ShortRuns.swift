@@ -54,6 +54,35 @@ extension ExpectationMaximization {
   ) throws(MixtureError) -> Start {
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let part = try DrawnPart(source, limit: plan.rowLimit, scale: scale, random: &random)
+    return try shortRuns(
+      plan, on: part.rows, scale: scale, componentCount: K, restart: restart,
+      threadCount: threadCount
+    ) { (candidate, threads) throws(MixtureError) in
+      // The part has the restart's stream; the streams of random responsibilities begin at 2⁴⁷.
+      var random = RandomStream(
+        seed: seed, stream: UInt64(candidate + 1) << 16 | UInt64(restart))
+      let centroids = try part.original(
+        KMeans(part.standardized, count: K, threadCount: threads, random: &random).centroids)
+      let statistics = try part.rows.partition(
+        by: centroids, scale: scale, form: covariance.form, threadCount: threads)
+      return PartitionCandidate(centroids: centroids, statistics: statistics)
+    } fallback: { (candidate) throws(MixtureError) in
+      try source.partition(
+        by: candidate.centroids, scale: scale, form: covariance.form, threadCount: threadCount)
+    }
+  }
+
+  /// The same from partitions of rows in memory.
+  ///
+  /// - Parameters:
+  ///   - partition: Makes candidate number c on so many threads.
+  ///   - fallback: The statistics to start from where no short run keeps all components.
+  func shortRuns(
+    _ plan: ShortRuns, on rows: Observations, scale: DataScale, componentCount K: Int,
+    restart: Int, threadCount: Int,
+    partition: (Int, Int) throws(MixtureError) -> PartitionCandidate,
+    fallback: (PartitionCandidate) throws(MixtureError) -> SufficientStatistics
+  ) throws(MixtureError) -> Start {
     var settings = self
     settings.componentCount = K
 
@@ -62,8 +91,8 @@ extension ExpectationMaximization {
       settings.stoppingRule = StoppingRule(tolerance: 0, iterationLimit: iterations)
       var run = EMRun(settings, scale: scale, restart: restart, threadCount: threads)
       do throws(MixtureError) {
-        try run.begin(on: part.rows, from: start)
-        try run.iterate(on: part.rows, observer: nil)
+        try run.begin(on: rows, from: start)
+        try run.iterate(on: rows, observer: nil)
       } catch {
         // A run that collapses stands with the last model that it had, if any.
       }
@@ -71,38 +100,29 @@ extension ExpectationMaximization {
     }
 
     let candidates = try settings.runs(
-      plan.candidateCount, on: part.rows, threadCount: threadCount, add: { $0 += $1 }
+      plan.candidateCount, on: rows, threadCount: threadCount, add: { $0 += $1 }
     ) { (candidate, threads) throws(MixtureError) -> [PartitionCandidate] in
-      // The part has the restart's stream; the streams of random responsibilities begin at 2⁴⁷.
-      var random = RandomStream(
-        seed: seed, stream: UInt64(candidate + 1) << 16 | UInt64(restart))
-      let centroids = try part.original(
-        KMeans(part.standardized, count: K, threadCount: threads, random: &random).centroids)
-      let statistics = try part.rows.partition(
-        by: centroids, scale: scale, form: covariance.form, threadCount: threads)
-      return [PartitionCandidate(centroids: centroids, statistics: statistics)]
+      try [partition(candidate, threads)]
     }
     let different = PartitionCandidate.different(candidates)
     var models: [GaussianMixture] = []
     if different.count > 1 {
       var left = try settings.runs(
-        different.count, on: part.rows, threadCount: threadCount, add: { $0 += $1 }
+        different.count, on: rows, threadCount: threadCount, add: { $0 += $1 }
       ) { (number, threads) in
         run(.statistics(different[number].statistics), iterations: plan.stages[0], threads)
       }
-      models = Self.bestFirst(left, K, rowCount: part.rows.observationCount)
+      models = Self.bestFirst(left, K, rowCount: rows.observationCount)
       for iterations in plan.stages.dropFirst() where models.count > 1 {
         let kept = models.prefix((models.count + 1) / 2)
         left = try settings.runs(
-          kept.count, on: part.rows, threadCount: threadCount, add: { $0 += $1 }
+          kept.count, on: rows, threadCount: threadCount, add: { $0 += $1 }
         ) { (number, threads) in run(.model(kept[number]), iterations: iterations, threads) }
-        models = Self.bestFirst(left, K, rowCount: part.rows.observationCount)
+        models = Self.bestFirst(left, K, rowCount: rows.observationCount)
       }
     }
     if let model = models.first { return .model(model) }
-    return .statistics(
-      try source.partition(
-        by: different[0].centroids, scale: scale, form: covariance.form, threadCount: threadCount))
+    return .statistics(try fallback(different[0]))
   }
 
   /// The models of those runs that kept all K components, best first: by their log-likelihood, but those with a covariance
@@ -121,7 +141,7 @@ extension ExpectationMaximization {
 }
 
 /// A partition that a short run may begin with.
-private struct PartitionCandidate {
+struct PartitionCandidate {
   let centroids: Matrix
   let statistics: SufficientStatistics
 

@@ -17,7 +17,9 @@ extension GaussianMixture {
   public func logDensities(
     of observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> [Double] {
-    try perRow(of: observations, columns: 1, threadCount: threadCount) { workspace, row, output in
+    try perRow(
+      of: observations, columns: 1, threadCount: threadCount, emptyRow: { $0[0] = 0 }
+    ) { workspace, row, output in
       output[0] = workspace.logDensity(row)
     }
   }
@@ -46,6 +48,10 @@ extension GaussianMixture {
     _ observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> (logLikelihood: Double, entropy: Double) {
     try requireFeatures(of: observations)
+    if isAnnotated(observations) {
+      return try AnnotatedRows(observations, usesWeights: true).score(
+        under: self, threadCount: threadCount ?? Kernels.processorCount)
+    }
     let K = componentCount
     let grid = ShardGrid(rowCount: observations.observationCount, featureCount: featureCount)
     guard grid.shardCount > 0 else { return (0, 0) }
@@ -84,31 +90,71 @@ extension GaussianMixture {
       under: self, threadCount: threadCount ?? Kernels.processorCount)
   }
 
-  /// Some numbers for each row, by `fill` on a workspace that holds its responsibilities and log density.
+  /// Whether the E-step on rows is more than that of plain rows without a background.
+  func isAnnotated(_ observations: some ObservationSource) -> Bool {
+    observations.annotations != nil || background != nil
+  }
+
+  /// What becomes of log joint densities before they are read.
+  enum Preparation {
+    /// Responsibilities and log densities.
+    case normalize
+    /// The component with the largest joint.
+    case label
+    /// −½ the squared Mahalanobis distances.
+    case distance
+  }
+
+  /// Some numbers for each row, by `fill` on a workspace that holds what was prepared.
+  ///
+  /// - Parameter emptyRow: What rows get without any cell that is known.
   func perRow(
     of observations: some ObservationSource, columns: Int, threadCount: Int?,
-    prepare: ((Workspace) -> Void)? = nil,
+    _ preparation: Preparation = .normalize,
+    emptyRow: (UnsafeMutableBufferPointer<Double>) -> Void,
     _ fill: (Workspace, Int, UnsafeMutableBufferPointer<Double>) -> Void
   ) throws(MixtureError) -> [Double] {
     try requireFeatures(of: observations)
+    let zeros = Array(repeating: 0.0, count: componentCount)
+    let columnCount = componentCount + (background == nil ? 0 : 1)
+    func prepare(_ workspace: Workspace) {
+      switch preparation {
+      case .normalize: workspace.normalize(columnCount)
+      case .label: workspace.findLabels(columnCount)
+      case .distance: break
+      }
+    }
     let count = observations.observationCount * columns
     var failure: MixtureError?
     let result = [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
+      func output(_ row: Int) -> UnsafeMutableBufferPointer<Double> {
+        UnsafeMutableBufferPointer(rebasing: buffer[row * columns..<(row + 1) * columns])
+      }
       do throws(MixtureError) {
+        if isAnnotated(observations) {
+          let annotated = try AnnotatedRows(observations, usesWeights: false)
+          for row in annotated.layout.kinds.indices
+          where annotated.layout.kinds[row] == RowLayout.skipped { emptyRow(output(row)) }
+          try annotated.forEachPiece(
+            under: self, threadCount: threadCount ?? Kernels.processorCount
+          ) { piece in
+            if preparation == .distance {
+              piece.computeDistances(self)
+            } else {
+              prepare(piece.workspace)
+            }
+            for (position, row) in piece.rows.enumerated() {
+              fill(piece.workspace, position, output(piece.start + Int(row)))
+            }
+          }
+          initialized = count
+          return
+        }
         try observations.forEachBlock(componentCount: componentCount, threadCount: threadCount) {
           workspace, rows in
-          if let prepare {
-            prepare(workspace)
-          } else {
-            workspace.computeLogJoint(self)
-            workspace.normalize(componentCount)
-          }
-          for (i, row) in rows.enumerated() {
-            fill(
-              workspace, i,
-              UnsafeMutableBufferPointer(
-                rebasing: buffer[row * columns..<(row + 1) * columns]))
-          }
+          workspace.computeLogJoint(self, constants: preparation == .distance ? zeros : nil)
+          prepare(workspace)
+          for (i, row) in rows.enumerated() { fill(workspace, i, output(row)) }
         }
         initialized = count
       } catch {

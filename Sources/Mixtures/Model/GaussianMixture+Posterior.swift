@@ -8,7 +8,7 @@ extension GaussianMixture {
   /// - Parameters:
   ///   - observations: n × d, where d is ``featureCount``.
   ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
-  /// - Returns: n × K. Every row is non-negative and sums to 1 within K ulp.
+  /// - Returns: n × K. Every row is non-negative and sums to 1 within K ulp; with a background, to what that leaves.
   /// - Throws: ``MixtureError/Code/featureCountMismatch`` if the data do not have d columns;
   ///   ``MixtureError/Code/nonFiniteObservation`` naming the first row that holds NaN or infinity.
   /// - Complexity: O(n·K·d²) for full covariances, O(n·K·d) otherwise; memory n·K doubles. For tables of any
@@ -20,8 +20,10 @@ extension GaussianMixture {
     for observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> Matrix {
     let K = componentCount
-    let elements = try perRow(of: observations, columns: K, threadCount: threadCount) {
-      workspace, row, output in
+    let elements = try perRow(
+      of: observations, columns: K, threadCount: threadCount,
+      emptyRow: { for k in 0..<K { $0[k] = weights[k] * (1 - (background?.share ?? 0)) } }
+    ) { workspace, row, output in
       for k in 0..<K { output[k] = workspace.joint(row, k) }
     }
     return Matrix(unchecked: elements, rowCount: observations.observationCount, columnCount: K)
@@ -31,20 +33,20 @@ extension GaussianMixture {
   ///
   /// Parameters, errors and cost are those of ``responsibilities(for:threadCount:)``.
   ///
-  /// - Returns: n component numbers, 0 ..< K.
+  /// - Returns: n component numbers, 0 ..< K; −1 where the background is the likeliest.
   public func labels(
     for observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> [Int] {
+    var joints = weights.map { $0 * (1 - (background?.share ?? 0)) }
+    if let background { joints.append(background.share) }
+    let likeliest = joints.indices.max { joints[$0] < joints[$1] }!
     let labels = try perRow(
-      of: observations, columns: 1, threadCount: threadCount,
-      prepare: { workspace in
-        workspace.computeLogJoint(self)
-        workspace.findLabels(componentCount)
-      }
+      of: observations, columns: 1, threadCount: threadCount, .label,
+      emptyRow: { $0[0] = Double(likeliest) }
     ) { workspace, row, output in
       output[0] = Double(workspace.label(row))
     }
-    return labels.map { Int($0) }
+    return labels.map { Int($0) == componentCount ? -1 : Int($0) }
   }
 
   /// The Mahalanobis distance of each observation from each component: √((xᵢ − μₖ)ᵀ Σₖ⁻¹ (xᵢ − μₖ)).
@@ -58,10 +60,9 @@ extension GaussianMixture {
     for observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> Matrix {
     let K = componentCount
-    let zeros = Array(repeating: 0.0, count: K)
     let elements = try perRow(
-      of: observations, columns: K, threadCount: threadCount,
-      prepare: { $0.computeLogJoint(self, constants: zeros) }
+      of: observations, columns: K, threadCount: threadCount, .distance,
+      emptyRow: { $0.update(repeating: 0) }
     ) { workspace, row, output in
       for k in 0..<K { output[k] = (-2 * workspace.joint(row, k)).squareRoot() }
     }
@@ -82,9 +83,9 @@ extension GaussianMixture {
     equalWeights: Bool = false, threadCount: Int? = nil
   ) throws(MixtureError) -> Double {
     let score = try score(observations, threadCount: threadCount)
-    return criterion.value(
+    return try criterion.value(
       logLikelihood: score.logLikelihood,
       parameterCount: parameterCount(equalWeights: equalWeights),
-      observationCount: Double(observations.observationCount), entropy: score.entropy)
+      observationCount: observations.criterionCount(), entropy: score.entropy)
   }
 }

@@ -1,6 +1,7 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-/// A mixture of K Gaussian densities in d dimensions: p(x) = Σₖ wₖ N(x; μₖ, Σₖ).
+/// A mixture of K Gaussian densities in d dimensions: p(x) = Σₖ wₖ N(x; μₖ, Σₖ); before a uniform ``background``, if it has
+/// one.
 ///
 /// A mixture is immutable and always usable: its weights are non-negative and sum to 1, and every
 /// covariance is positive definite, with its factor at hand. Only the initialisers can fail.
@@ -11,11 +12,13 @@ public struct GaussianMixture: Sendable {
   public let means: Matrix
   /// The component covariances.
   public let covariances: Covariances
+  /// A uniform density for what belongs to no component; nil if there is none.
+  public let background: UniformBackground?
 
   // What the kernels read: see `factor` in the C header.
   let factors: [Double]
   let factorStride: Int
-  /// log wₖ − (d log 2π + log det Σₖ) / 2.
+  /// log wₖ − (d log 2π + log det Σₖ) / 2; with a background more by log(1 − share).
   let constants: [Double]
 
   /// The number of components, K.
@@ -88,12 +91,33 @@ public struct GaussianMixture: Sendable {
     self.weights = isRounding ? weights : weights.map { $0 / total }
     self.means = means
     self.covariances = covariances
+    background = nil
     self.factors = factors
     self.factorStride = covariances.structure.isShared ? 0 : covariances.elementsPerMatrix
     let isShared = covariances.structure.isShared
     self.constants = self.weights.indices.map { [weights = self.weights] k in
       Kernels.log(weights[k])
         - 0.5 * (Double(d) * logTwoPi + logDeterminants[isShared ? 0 : k])
+    }
+  }
+
+  /// Another mixture's components before a background.
+  init(_ other: GaussianMixture, background: UniformBackground?) {
+    weights = other.weights
+    means = other.means
+    covariances = other.covariances
+    factors = other.factors
+    factorStride = other.factorStride
+    self.background = background
+    if background == other.background {
+      constants = other.constants
+    } else {
+      let rest = Kernels.log(1 - (background?.share ?? 0))
+      constants = other.weights.indices.map {
+        Kernels.log(other.weights[$0]) - 0.5
+          * (Double(other.featureCount) * logTwoPi
+            + other.logDeterminant($0)) + rest
+      }
     }
   }
 
@@ -130,10 +154,12 @@ public struct GaussianMixture: Sendable {
     }
   }
 
-  /// The number of free parameters; the K − 1 weights are not counted if they were fixed to be equal.
+  /// The number of free parameters; the K − 1 weights are not counted if they were fixed to be equal. The share of a
+  /// background counts.
   public func parameterCount(equalWeights: Bool = false) -> Int {
     structure.parameterCount(
       featureCount: featureCount, componentCount: componentCount, equalWeights: equalWeights)
+      + (background == nil ? 0 : 1)
   }
 }
 
@@ -144,31 +170,35 @@ extension GaussianMixture: Equatable {
   /// Whether the parameters are equal; the rest follows from them.
   public static func == (a: GaussianMixture, b: GaussianMixture) -> Bool {
     a.weights == b.weights && a.means == b.means && a.covariances == b.covariances
+      && a.background == b.background
   }
 }
 
 extension GaussianMixture: Codable {
   private enum CodingKeys: String, CodingKey {
-    case structure, weights, means, covariances
+    case structure, weights, means, covariances, background
   }
 
-  /// Decodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d).
+  /// Decodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), and `background` if it is there.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    try self.init(
+    let components = try GaussianMixture(
       weights: container.decode([Double].self, forKey: .weights),
       means: container.decode(Matrix.self, forKey: .means),
       covariances: Covariances(
         structure: container.decode(CovarianceStructure.self, forKey: .structure),
         matrices: container.decode([Matrix].self, forKey: .covariances)))
+    self = try components.withBackground(
+      container.decodeIfPresent(UniformBackground.self, forKey: .background))
   }
 
-  /// Encodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d).
+  /// Encodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), and `background` if there is one.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(structure, forKey: .structure)
     try container.encode(weights, forKey: .weights)
     try container.encode(means, forKey: .means)
     try container.encode(covariances.matrices, forKey: .covariances)
+    try container.encodeIfPresent(background, forKey: .background)
   }
 }

@@ -26,6 +26,25 @@ struct Cholesky {
     logDeterminant = (0..<d).reduce(0) { $0 - 2 * Kernels.log(l[$1 * ($1 + 3) / 2]) }
   }
 
+  /// Factors a matrix that is positive definite but for rounding, with as little as that takes more on its diagonal.
+  init(raising packed: [Double], order d: Int) {
+    var packed = packed
+    var more = Double.ulpOfOne
+    while true {
+      if let factored = Cholesky(packed: packed, order: d) {
+        self = factored
+        return
+      }
+      for i in 0..<d {
+        let index = i * (i + 3) / 2
+        packed[index] = max(packed[index], .leastNormalMagnitude) * (1 + more)
+        // Nothing but a diagonal is left at last.
+        if more > 1 { for j in 0..<i { packed[i * (i + 1) / 2 + j] = 0 } }
+      }
+      more *= 4
+    }
+  }
+
   /// L z, for one vector z.
   func multiply(_ z: [Double]) -> [Double] {
     (0..<order).map { i in
@@ -47,9 +66,9 @@ struct Cholesky {
     return y
   }
 
-  /// A⁻¹ b, for one vector b.
-  func solve(_ b: [Double]) -> [Double] {
-    var x = solveLower(b)
+  /// L⁻ᵀ b, for one vector b.
+  func solveUpper(_ b: [Double]) -> [Double] {
+    var x = b
     for i in (0..<order).reversed() {
       let row = i * (i + 1) / 2
       x[i] *= factor[row + i]
@@ -57,6 +76,9 @@ struct Cholesky {
     }
     return x
   }
+
+  /// A⁻¹ b, for one vector b.
+  func solve(_ b: [Double]) -> [Double] { solveUpper(solveLower(b)) }
 
   /// A⁻¹, packed.
   ///

@@ -312,6 +312,82 @@ final class Workspace {
     return kernels.table.pointee.pack(&block, tile) != 0
   }
 
+  /// Takes a block of some of the given rows. Returns whether every number in it is finite.
+  func pack(_ rows: StridedRows, index: UnsafePointer<Int32>, count: Int) -> Bool {
+    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
+    if count != rowCount {
+      rowCount = count
+      caseWeight.update(repeating: 1, count: rowCount)
+      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
+    }
+    ahead = (nil, 0)
+    return kernels.pack(rows, featureCount: featureCount, index: index, count: count, into: tile)
+  }
+
+  /// Sets the case weight of each row of the block.
+  func setCaseWeights(_ weight: (_ row: Int) -> Double) {
+    for row in 0..<rowCount { caseWeight[row] = weight(row) }
+  }
+
+  /// Takes a block of rows element by element, for ``computeLogJoint(_:_:)``.
+  func pack(count: Int, _ value: (_ row: Int, _ feature: Int) -> Double) {
+    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
+    rowCount = count
+    caseWeight.update(repeating: 1, count: rowCount)
+    (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
+    ahead = (nil, 0)
+    Workspace.fill(tile, count: count, featureCount: featureCount, value)
+  }
+
+  /// An element of a row of the block.
+  func element(_ row: Int, _ feature: Int) -> Double {
+    tile[
+      row / Kernels.lanes * mk_tile_stride(featureCount) + feature * Kernels.lanes
+        + row % Kernels.lanes]
+  }
+
+  /// Fills a tile; lanes past the last row repeat it.
+  static func fill(
+    _ tile: UnsafeMutablePointer<Double>, count: Int, featureCount d: Int,
+    _ value: (_ row: Int, _ feature: Int) -> Double
+  ) {
+    let stride = mk_tile_stride(d)
+    for place in 0..<(count + Kernels.lanes - 1) / Kernels.lanes * Kernels.lanes {
+      let row = min(place, count - 1)
+      let out = tile + place / Kernels.lanes * stride + place % Kernels.lanes
+      for j in 0..<d { out[j * Kernels.lanes] = value(row, j) }
+    }
+  }
+
+  /// log wₖ + log N(yᵢ; μₖ, Σₖ + Sᵢ) of a block whose rows carry their own noise into `joint`.
+  func computeLogJoint(_ noise: NoiseTiles, _ model: NoisyModel) {
+    withNoisyBlock(noise, model) { block in
+      kernels.logJoint(block, constants: model.constants, joint: joint, scratch: noise.scratch)
+    }
+  }
+
+  /// Adds the block's sums, by the responsibilities in `joint`, to the lanes of the noise.
+  func accumulate(_ noise: NoiseTiles, _ model: NoisyModel) {
+    withNoisyBlock(noise, model) { block in
+      kernels.accumulate(block, responsibilities: joint, lanes: noise.lanes, scratch: noise.scratch)
+    }
+  }
+
+  private func withNoisyBlock(
+    _ noise: NoiseTiles, _ model: NoisyModel, _ body: (NoisyBlock) -> Void
+  ) {
+    model.means.withUnsafeBufferPointer { means in
+      model.covariances.withUnsafeBufferPointer { covariances in
+        body(
+          NoisyBlock(
+            groups: groups, featureCount: featureCount, componentCount: model.constants.count,
+            isFull: noise.isFull, tile: tile, noise: noise.noise, observed: noise.observed,
+            means: means.baseAddress!, covariances: covariances.baseAddress!,
+            covarianceStride: model.covarianceStride))
+      }
+    }
+  }
+
   /// Has a third of what the next block holds fetched, so that it is there when it is packed.
   private func fetchAhead() {
     guard let next = ahead.next else { return }
@@ -420,6 +496,12 @@ final class Workspace {
     kernels.logJoint(
       model, k..<k + 1, groups: groups, tile: tile, joint: joint + k * mk_joint_stride(groups),
       scratch: scratch)
+  }
+
+  /// Gives the lanes past the last row its joint of one component.
+  func padJoint(_ k: Int) {
+    let column = joint + k * mk_joint_stride(groups)
+    for place in rowCount..<groups * Kernels.lanes { column[place] = column[rowCount - 1] }
   }
 
   /// Sets the joints of one component to one number.
@@ -537,6 +619,64 @@ final class Workspace {
       lanes = sums
     }
     return lanes
+  }
+}
+
+/// One worker's memory for the noise of blocks of rows, and for what they sum to. Not for use by two threads at once.
+final class NoiseTiles {
+  let isFull: Bool
+  let noise: UnsafeMutablePointer<Double>
+  let observed: UnsafeMutablePointer<Double>
+  let lanes: UnsafeMutablePointer<Double>
+  let scratch: UnsafeMutablePointer<Double>
+  private let featureCount: Int
+  private let sumCount: Int
+
+  init(rowsPerBlock: Int, featureCount d: Int, componentCount K: Int, isFull: Bool) {
+    self.isFull = isFull
+    featureCount = d
+    let groups = (rowsPerBlock + Kernels.lanes - 1) / Kernels.lanes
+    noise = Kernels.allocate(groups * Kernels.tileStride(isFull ? d * (d + 1) / 2 : d))
+    observed = Kernels.allocate(groups * Kernels.tileStride(d))
+    sumCount = K * Kernels.noiseSumCount(featureCount: d)
+    lanes = Kernels.allocate(sumCount * Kernels.lanes)
+    lanes.initialize(repeating: 0, count: sumCount * Kernels.lanes)
+    scratch = Kernels.allocate(Kernels.noiseScratchSize(featureCount: d))
+  }
+
+  deinit { for pointer in [noise, observed, lanes, scratch] { pointer.deallocate() } }
+
+  /// Sets the noise and which cells there are; each row's noise has d or d (d + 1) / 2 elements.
+  func fill(
+    count: Int, noise value: (_ row: Int, _ element: Int) -> Double,
+    observed isThere: (_ row: Int, _ feature: Int) -> Bool
+  ) {
+    let d = featureCount
+    Workspace.fill(noise, count: count, featureCount: isFull ? d * (d + 1) / 2 : d, value)
+    Workspace.fill(observed, count: count, featureCount: d) { isThere($0, $1) ? 1 : 0 }
+  }
+
+  /// An element of a row's noise.
+  func element(_ row: Int, _ index: Int) -> Double {
+    let d = featureCount
+    return noise[
+      row / Kernels.lanes * Kernels.tileStride(isFull ? d * (d + 1) / 2 : d)
+        + index * Kernels.lanes + row % Kernels.lanes]
+  }
+
+  /// The features of a row whose cells are there.
+  func observedFeatures(_ row: Int, featureCount d: Int) -> [Int] {
+    let lanes =
+      observed + row / Kernels.lanes * Kernels.tileStride(d) + row % Kernels.lanes
+    return (0..<d).filter { lanes[$0 * Kernels.lanes] != 0 }
+  }
+
+  /// What was accumulated since the last call: for each component Σ r, Σ r t and the triangle of Σ r (T⁻¹ − t tᵀ).
+  func takeSums(_ kernels: Kernels = .active) -> [Double] {
+    var sums = Array(repeating: 0.0, count: sumCount)
+    kernels.foldLanes(lanes, count: sumCount, into: &sums)
+    lanes.update(repeating: 0, count: sumCount * Kernels.lanes)
+    return sums
   }
 }
 

@@ -1,0 +1,495 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+/// The E-step on rows that carry more than their features, and under models with a background.
+///
+/// The rows of a shard are evaluated measurement by measurement, plain rows first, each by the kernels for plain rows in
+/// as many dimensions as cells are there. Shards without any other rows take the blocks of the plain path, to the bit.
+final class AnnotatedRows<Source: ObservationSource>: Sendable {
+  let source: Source
+  let layout: RowLayout
+  private let grid: ShardGrid
+  private let annotations: RowAnnotations
+  /// Whether rows without weight are left out.
+  private let usesWeights: Bool
+
+  /// - Parameter usesWeights: Whether rows count by their case weights; else all count once.
+  init(_ source: Source, usesWeights: Bool) throws(MixtureError) {
+    self.source = source
+    self.usesWeights = usesWeights
+    annotations = source.annotations ?? RowAnnotations()
+    layout = try RowLayout(source, leavingOut: usesWeights)
+    grid = ShardGrid(rowCount: source.observationCount, featureCount: source.featureCount)
+  }
+
+  /// The statistics of all rows under a model, about the model's means.
+  ///
+  /// - Parameter componentNumbers: What the annotations call the model's components.
+  func statistics(
+    under model: GaussianMixture, form: CovarianceStructure.Form, threadCount: Int,
+    componentNumbers: [Int]? = nil
+  ) throws(MixtureError) -> SufficientStatistics {
+    let eye = try AnnotatedView(
+      model, layout: layout, annotations: annotations, target: form,
+      componentNumbers: componentNumbers, threadCount: threadCount)
+    return try ThreadTeam.reduceShards(
+      of: grid, threadCount: worthwhile(threadCount, model, form),
+      makeWorker: { _ in makeWorker(model) }, add: { $0 += $1 }
+    ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
+      var statistics = SufficientStatistics(origins: model.means, form: form)
+      // Rows of one measurement come one after the other.
+      var part: SufficientStatistics?
+      var measured = eye.models[0]
+      func finish(_ workspace: Workspace) {
+        guard part != nil else { return }
+        workspace.finish(&part!)
+        measured.lift(part!, into: &statistics)
+        part = nil
+      }
+      try visit(shard, worker, eye) { piece in
+        let workspace = piece.workspace
+        if piece.kind == 0 {
+          workspace.normalize(eye.columnCount, into: &statistics)
+          workspace.accumulate(into: &statistics)
+        } else if let noise = piece.noise {
+          workspace.normalize(eye.columnCount, into: &statistics)
+          workspace.accumulate(noise, eye.noisy!)
+        } else {
+          if part == nil {
+            measured = piece.model
+            part = measured.makeStatistics()
+          }
+          workspace.normalize(eye.columnCount, into: &part!)
+          workspace.accumulate(into: &part!)
+        }
+      } leaving: { kind, workspace in
+        switch kind {
+        case 0: workspace.finish(&statistics)
+        case RowLayout.individual:
+          eye.noisy!.lift(worker.noise(for: annotations, eye.model).takeSums(), into: &statistics)
+        default: finish(workspace)
+        }
+      }
+      return statistics
+    }
+  }
+
+  /// Calls `body` for all rows, some of one measurement at a time, on several threads, with their log joint densities in
+  /// the workspace. Rows without any cell are left out.
+  func forEachPiece(
+    under model: GaussianMixture, threadCount: Int, _ body: (AnnotatedPiece) -> Void
+  ) throws(MixtureError) {
+    let eye = try AnnotatedView(
+      model, layout: layout, annotations: annotations, target: model.structure.form,
+      componentNumbers: nil, threadCount: threadCount)
+    try ThreadTeam.forEachShard(
+      of: grid, threadCount: threadCount, makeWorker: { _ in makeWorker(model) }
+    ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
+      try visit(shard, worker, eye, body) { _, _ in }
+    }
+  }
+
+  /// The case-weighted log-likelihood and entropy under a model.
+  func score(
+    under model: GaussianMixture, threadCount: Int
+  ) throws(MixtureError) -> (logLikelihood: Double, entropy: Double) {
+    let statistics = try statistics(
+      under: model, form: model.structure.form, threadCount: threadCount)
+    return (statistics.logLikelihood, statistics.entropy)
+  }
+
+  private func worthwhile(
+    _ threadCount: Int, _ model: GaussianMixture, _ form: CovarianceStructure.Form
+  ) -> Int {
+    ThreadTeam.worthwhile(
+      threadCount, rowCount: source.observationCount, componentCount: model.componentCount,
+      elementsPerMoment: form.elementCount(featureCount: source.featureCount))
+  }
+
+  private func makeWorker(_ model: GaussianMixture) -> AnnotatedWorker {
+    AnnotatedWorker(
+      rowsPerBlock: grid.rowsPerBlock, columnCount: model.componentCount + 1,
+      rowsPerShard: grid.rowsPerShard)
+  }
+
+  /// Calls `body` with the pieces of one shard in their order, and `leaving` at the end of each measurement.
+  private func visit(
+    _ shard: Int, _ worker: AnnotatedWorker, _ eye: AnnotatedView,
+    _ body: (AnnotatedPiece) -> Void, leaving: (Int32, Workspace) -> Void
+  ) throws(MixtureError) {
+    let range = grid.rows(ofShard: shard)
+    let kinds = layout.kinds.isEmpty ? nil : layout.kinds[range]
+    let plain = worker.workspace(featureCount: source.featureCount)
+    let order = worker.order
+    guard let kinds, kinds.contains(where: { $0 != 0 }) else {
+      for rows in grid.blocks(ofShard: shard) {
+        try source.load(rows, into: plain)
+        for i in 0..<rows.count { order[i] = Int32(rows.lowerBound - range.lowerBound + i) }
+        finish(
+          AnnotatedPiece(
+            kind: 0, model: eye.models[0], workspace: plain, start: range.lowerBound,
+            rows: UnsafeBufferPointer(start: order, count: rows.count)), eye, body)
+      }
+      leaving(0, plain)
+      return
+    }
+    // The rows of each measurement, in their order.
+    worker.sort(kinds, measurementCount: layout.measurements.count)
+    var failure: MixtureError?
+    try source.withRows(range) { strided in
+      for group in worker.groups where failure == nil && group.kind != RowLayout.skipped {
+        if group.kind == RowLayout.individual {
+          visitNoisy(group.range, strided, range.lowerBound, worker, eye, body)
+          leaving(group.kind, plain)
+        } else if group.kind == RowLayout.projected {
+          for position in group.range {
+            let row = Int(order[position])
+            let measurement = annotations.measurement(
+              ofRow: range.lowerBound + row, featureCount: source.featureCount
+            ) { strided[row, $0] }
+            let measured = MeasuredModel(eye.model, measurement, target: eye.target)
+            failure = visit(
+              position..<position + 1, group.kind, measured, strided, range.lowerBound, worker,
+              eye, body, leaving)
+          }
+        } else {
+          failure = visit(
+            group.range, group.kind, eye.models[Int(group.kind)], strided, range.lowerBound,
+            worker, eye, body, leaving)
+        }
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Rows with noise or gaps of their own, among their features as they are.
+  private func visitNoisy(
+    _ positions: Range<Int>, _ rows: StridedRows, _ start: Int, _ worker: AnnotatedWorker,
+    _ eye: AnnotatedView, _ body: (AnnotatedPiece) -> Void
+  ) {
+    let d = source.featureCount
+    let workspace = worker.workspace(featureCount: d)
+    let noise = worker.noise(for: annotations, eye.model)
+    let deviations: Matrix? =
+      if case .standardDeviations(let matrix) = annotations.noise { matrix } else { nil }
+    for first in stride(from: positions.lowerBound, to: positions.upperBound, by: grid.rowsPerBlock)
+    {
+      let count = min(grid.rowsPerBlock, positions.upperBound - first)
+      let index = worker.order + first
+      workspace.pack(count: count) { position, j in
+        let value = rows[Int(index[position]), j]
+        return value.isNaN ? 0 : value
+      }
+      noise.fill(count: count) { position, element in
+        let row = start + Int(index[position])
+        switch annotations.noise {
+        case nil: return 0
+        case .standardDeviations(let matrix):
+          let deviation = matrix[row, element]
+          return deviation.isFinite ? deviation * deviation : 0
+        case .covariances(let matrices): return matrices[row, worker.packed[element]]
+        case .shared(let matrix): return matrix.elements[worker.packed[element]]
+        }
+      } observed: { position, j in
+        let row = Int(index[position])
+        return !rows[row, j].isNaN && deviations?[start + row, j] != .infinity
+      }
+      finish(
+        AnnotatedPiece(
+          kind: RowLayout.individual, model: eye.models[0], workspace: workspace, start: start,
+          rows: UnsafeBufferPointer(start: index, count: count), noise: noise), eye, body)
+    }
+  }
+
+  private func visit(
+    _ positions: Range<Int>, _ kind: Int32, _ model: MeasuredModel, _ rows: StridedRows,
+    _ start: Int, _ worker: AnnotatedWorker, _ eye: AnnotatedView,
+    _ body: (AnnotatedPiece) -> Void, _ leaving: (Int32, Workspace) -> Void
+  ) -> MixtureError? {
+    let cells = model.measurement.cells
+    let workspace = worker.workspace(featureCount: cells.count)
+    var failure: MixtureError?
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: cells.count) { offsets in
+      for (i, j) in cells.enumerated() { offsets[i] = rows.columnOffsets[j] }
+      let selected = StridedRows(
+        base: rows.base, element: rows.element, count: rows.count, rowStride: rows.rowStride,
+        columnOffsets: UnsafeBufferPointer(offsets))
+      for first in stride(
+        from: positions.lowerBound, to: positions.upperBound, by: grid.rowsPerBlock)
+      {
+        let count = min(grid.rowsPerBlock, positions.upperBound - first)
+        let index = worker.order + first
+        guard workspace.pack(selected, index: index, count: count) else {
+          for position in 0..<count {
+            for (i, j) in cells.enumerated() {
+              let row = Int(index[position])
+              guard !selected[row, i].isFinite else { continue }
+              failure = .nonFinite(
+                selected[row, i], row: source.firstRowNumber + start + row,
+                feature: source.describeFeature(j))
+              return
+            }
+          }
+          return
+        }
+        finish(
+          AnnotatedPiece(
+            kind: kind, model: model, workspace: workspace, start: start,
+            rows: UnsafeBufferPointer(start: index, count: count)), eye, body)
+      }
+    }
+    if failure == nil { leaving(kind, workspace) }
+    return failure
+  }
+
+  /// Computes log joint densities, with what is known of the rows' weights and components.
+  private func finish(
+    _ piece: AnnotatedPiece, _ eye: AnnotatedView, _ body: (AnnotatedPiece) -> Void
+  ) {
+    let workspace = piece.workspace
+    if usesWeights, let weights = annotations.caseWeights?.values {
+      workspace.setCaseWeights { weights[piece.start + Int(piece.rows[$0])] }
+    }
+    if let noise = piece.noise {
+      workspace.computeLogJoint(noise, eye.noisy!)
+      if let background = eye.model.background {
+        for position in piece.rows.indices {
+          workspace.setResponsibility(
+            position, eye.model.componentCount,
+            background.logJoint(
+              over: noise.observedFeatures(position, featureCount: source.featureCount)))
+        }
+        workspace.padJoint(eye.model.componentCount)
+      }
+    } else {
+      piece.model.computeLogJoint(workspace)
+    }
+    if let known = annotations.knownComponents {
+      for (position, row) in piece.rows.enumerated() {
+        let set = known.indices[piece.start + Int(row)]
+        guard set >= 0 else { continue }
+        for column in eye.excluded[Int(set)] {
+          workspace.setResponsibility(position, column, -1e300)
+        }
+      }
+    }
+    body(piece)
+  }
+}
+
+/// Some rows of one measurement that are evaluated together.
+struct AnnotatedPiece {
+  /// The number of the measurement, or ``RowLayout/individual``.
+  let kind: Int32
+  let model: MeasuredModel
+  let workspace: Workspace
+  /// The row that `rows` count from, and which rows these are.
+  let start: Int
+  let rows: UnsafeBufferPointer<Int32>
+  /// The noise of rows that carry their own.
+  var noise: NoiseTiles?
+
+  /// Replaces log joint densities by −½ the squared Mahalanobis distances, among the values that are known.
+  func computeDistances(_ model: GaussianMixture) {
+    guard noise != nil else { return self.model.computeDistances(workspace) }
+    // What is left of log N(y; μ, T) without its log determinant: row by row, as few ask for it.
+    for position in rows.indices {
+      let measurement = measurement(position)
+      let measured = MeasuredModel(model, measurement, target: model.structure.form)
+      let values = measurement.cells.map { workspace.element(position, $0) }
+      for k in 0..<model.componentCount {
+        workspace.setResponsibility(position, k, -0.5 * measured.squaredDistance(values, k))
+      }
+    }
+  }
+
+  /// What a row with noise of its own measures.
+  private func measurement(_ position: Int) -> Measurement {
+    let d = workspace.featureCount
+    let cells = noise!.observedFeatures(position, featureCount: d)
+    let element = { (i: Int) in noise!.element(position, i) }
+    return Measurement(
+      cells: cells, projection: nil,
+      noise: noise!.isFull
+        ? .full(
+          cells.indices.flatMap { a in
+            (0...a).map { b in element(cells[a] * (cells[a] + 1) / 2 + cells[b]) }
+          }) : .diagonal(cells.map(element)))
+  }
+}
+
+/// A model as rows with noise of their own see it, and what their sums say of their features.
+///
+/// With T = Σ + S, t = T⁻¹ (y − μ) and the sums g = Σᵢ r t and M = Σᵢ r (T⁻¹ − t tᵀ), the moments about μ are F = Σ g and
+/// N Σ − Σ M Σ.
+struct NoisyModel: Sendable {
+  let means: [Double]
+  /// Packed lower triangles.
+  let covariances: [Double]
+  let covarianceStride: Int
+  /// log wₖ.
+  let constants: [Double]
+  private let matrices: [Matrix]
+
+  init(_ model: GaussianMixture) {
+    let d = model.featureCount
+    means = model.means.elements
+    matrices = (0..<model.covariances.storedCount).map { model.covariances[$0] }
+    covariances = matrices.flatMap { matrix in
+      (0..<d).flatMap { i in (0...i).map { matrix[i, $0] } }
+    }
+    covarianceStride = model.structure.isShared ? 0 : d * (d + 1) / 2
+    let rest = model.background.map { Kernels.log(1 - $0.share) } ?? 0
+    constants = model.weights.map { Kernels.log($0) + rest }
+  }
+
+  /// Adds the expected statistics of the rows' features.
+  func lift(_ sums: [Double], into statistics: inout SufficientStatistics) {
+    let d = statistics.featureCount
+    let each = Kernels.noiseSumCount(featureCount: d)
+    for k in constants.indices where sums[k * each] != 0 {
+      let n = sums[k * each]
+      let g = Array(sums[k * each + 1..<k * each + 1 + d])
+      let M = Array(sums[k * each + 1 + d..<(k + 1) * each])
+      let covariance = matrices[covarianceStride == 0 ? 0 : k].elements
+      statistics.values[statistics.zerothStart + k] += n
+      // Σ M, d × d.
+      var left = Array(repeating: 0.0, count: d * d)
+      for i in 0..<d {
+        var sum = 0.0
+        for j in 0..<d { sum += covariance[i * d + j] * g[j] }
+        statistics.values[statistics.firstStart + k * d + i] += sum
+        for j in 0..<d {
+          var sum = 0.0
+          for l in 0..<d {
+            sum += covariance[i * d + l] * M[max(l, j) * (max(l, j) + 1) / 2 + min(l, j)]
+          }
+          left[i * d + j] = sum
+        }
+      }
+      func element(_ i: Int, _ j: Int) -> Double {
+        var sum = 0.0
+        for l in 0..<d { sum += left[i * d + l] * covariance[j * d + l] }
+        return n * covariance[i * d + j] - sum
+      }
+      var index = statistics.secondStart + k * statistics.elementsPerSecond
+      for i in 0..<d {
+        switch statistics.form {
+        case .full:
+          for j in 0...i {
+            statistics.values[index] += element(i, j)
+            index += 1
+          }
+        case .diagonal:
+          statistics.values[index] += element(i, i)
+          index += 1
+        case .scalar: statistics.values[index] += element(i, i)
+        }
+      }
+    }
+  }
+}
+
+/// A model as the rows of a table see it.
+private struct AnnotatedView: Sendable {
+  let model: GaussianMixture
+  let target: CovarianceStructure.Form
+  /// By measurement.
+  let models: [MeasuredModel]
+  /// For rows with noise or gaps of their own; nil if there are none.
+  let noisy: NoisyModel?
+  /// For each set of known components the columns that its rows do not belong to.
+  let excluded: [[Int]]
+  /// The number of log joint densities of a row.
+  let columnCount: Int
+
+  init(
+    _ model: GaussianMixture, layout: RowLayout, annotations: RowAnnotations,
+    target: CovarianceStructure.Form, componentNumbers: [Int]?, threadCount: Int
+  ) throws(MixtureError) {
+    self.model = model
+    self.target = target
+    let K = model.componentCount
+    columnCount = K + (model.background == nil ? 0 : 1)
+    // In order, whoever makes them.
+    models = try ThreadTeam.reduceShards(
+      of: ShardGrid(itemCount: layout.measurements.count),
+      threadCount: layout.measurements.count * K < 64 ? 1 : threadCount, makeWorker: { _ in },
+      add: { $0 += $1 }
+    ) { _, number in [MeasuredModel(model, layout.measurements[number], target: target)] }
+    noisy = layout.kinds.contains(RowLayout.individual) ? NoisyModel(model) : nil
+    let numbers = componentNumbers ?? Array(0..<K)
+    let columns = columnCount
+    excluded = (annotations.knownComponents?.sets ?? []).map { set in
+      let excluded = (0..<columns).filter { $0 == K || !set.contains(numbers[$0]) }
+      // Where none of them is left, nothing is known.
+      return excluded.count == columns ? [] : excluded
+    }
+  }
+}
+
+/// One worker's memory for rows of many measurements. Not for use by two threads at once.
+private final class AnnotatedWorker {
+  private let rowsPerBlock: Int
+  private let columnCount: Int
+  private var workspaces: [Int: Workspace] = [:]
+  private var noise: NoiseTiles?
+  /// Where the elements of a packed lower triangle lie in a square.
+  private(set) var packed: [Int] = []
+  /// The rows of a shard, measurement by measurement.
+  let order: UnsafeMutablePointer<Int32>
+  /// The measurements of a shard, and which places of `order` are theirs.
+  private(set) var groups: [(kind: Int32, range: Range<Int>)] = []
+
+  init(rowsPerBlock: Int, columnCount: Int, rowsPerShard: Int) {
+    self.rowsPerBlock = rowsPerBlock
+    self.columnCount = columnCount
+    order = .allocate(capacity: max(rowsPerShard, rowsPerBlock))
+  }
+
+  deinit { order.deallocate() }
+
+  func workspace(featureCount: Int) -> Workspace {
+    if let workspace = workspaces[featureCount] { return workspace }
+    let workspace = Workspace(
+      rowsPerBlock: rowsPerBlock, featureCount: featureCount, componentCount: columnCount)
+    workspaces[featureCount] = workspace
+    return workspace
+  }
+
+  func noise(for annotations: RowAnnotations, _ model: GaussianMixture) -> NoiseTiles {
+    if let noise { return noise }
+    let d = model.featureCount
+    var isFull = false
+    switch annotations.noise {
+    case .covariances, .shared: isFull = true
+    case .standardDeviations, nil: break
+    }
+    let made = NoiseTiles(
+      rowsPerBlock: rowsPerBlock, featureCount: d, componentCount: model.componentCount,
+      isFull: isFull)
+    packed = (0..<d).flatMap { i in (0...i).map { i * d + $0 } }
+    noise = made
+    return made
+  }
+
+  /// Puts the rows of each measurement side by side: plain ones first, those that are no number of a measurement last.
+  func sort(_ kinds: ArraySlice<Int32>, measurementCount: Int) {
+    func slot(_ kind: Int32) -> Int {
+      kind >= 0 ? Int(kind) : measurementCount - 1 - Int(kind)
+    }
+    var next = Array(repeating: 0, count: measurementCount + 3)
+    for kind in kinds { next[slot(kind)] += 1 }
+    groups = []
+    var place = 0
+    for index in next.indices where next[index] > 0 {
+      let kind = Int32(index < measurementCount ? index : measurementCount - 1 - index)
+      groups.append((kind, place..<place + next[index]))
+      place += next[index]
+      next[index] = place - next[index]
+    }
+    for (row, kind) in kinds.enumerated() {
+      order[next[slot(kind)]] = Int32(row)
+      next[slot(kind)] += 1
+    }
+  }
+}
