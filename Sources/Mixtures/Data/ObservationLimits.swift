@@ -105,17 +105,20 @@ extension RowAnnotations {
     }
     if let selection, selection.pointCount < 1 {
       throw MixtureError(
-        .invalidAnnotation, "the selection function is asked at \(selection.pointCount) points; 1 is the least.")
+        .invalidAnnotation,
+        "the selection function is asked at \(selection.pointCount) points; 1 is the least.")
     }
     guard window == nil || selection == nil else {
       throw MixtureError(
         .invalidAnnotation,
-        "there are a window and a selection function; let the selection function be 0 outside of the window.")
+        "there are a window and a selection function; let the selection function be 0 outside of the window."
+      )
     }
     if projections != nil, window != nil || selection != nil || limits != nil {
       throw MixtureError(
         .invalidAnnotation,
-        "projections cannot be combined with limits, a window or a selection function, which are of features.")
+        "projections cannot be combined with limits, a window or a selection function, which are of features."
+      )
     }
     if noise != nil, selection != nil {
       throw MixtureError(

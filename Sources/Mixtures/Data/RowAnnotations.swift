@@ -182,7 +182,8 @@ extension RowAnnotations {
     if let projections { result.projections!.indices = rows.map { projections.indices[$0] } }
     if let knownComponents { result.knownComponents = knownComponents.selecting(rows) }
     if let limits {
-      result.limits = CensoringLimits(lower: selecting(limits.lower), upper: selecting(limits.upper))
+      result.limits = CensoringLimits(
+        lower: selecting(limits.lower), upper: selecting(limits.upper))
     }
     return result
   }

@@ -139,7 +139,8 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     case .standardDeviations(let deviations):
       // Infinite noise says that the cell tells nothing, not that it was all over the place.
       noise = .diagonal(
-        (0..<d).map { deviations[row, $0].isFinite ? deviations[row, $0] * deviations[row, $0] : 0 })
+        (0..<d).map { deviations[row, $0].isFinite ? deviations[row, $0] * deviations[row, $0] : 0 }
+      )
     case .covariances(let matrices):
       noise = Measurement.Noise(
         matrices.elements[row * d * d..<(row + 1) * d * d], featureCount: d, cells: Array(0..<d))

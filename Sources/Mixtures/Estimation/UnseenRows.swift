@@ -58,7 +58,9 @@ struct UnseenRows: Sendable {
     let d = model.featureCount
     let points = QuasiNormalPoints(count: selection.pointCount, dimension: d)
     let components = (0..<model.componentCount).map { k in
-      let root = Cholesky(raising: model.marginal(model.structure.isShared ? 0 : k, .plain(featureCount: d)), order: d)
+      let root = Cholesky(
+        raising: model.marginal(model.structure.isShared ? 0 : k, .plain(featureCount: d)), order: d
+      )
       var (inside, outside) = (0.0, 0.0)
       var first = Array(repeating: 0.0, count: d)
       var second = Array(repeating: 0.0, count: d * (d + 1) / 2)

@@ -98,7 +98,8 @@ extension GaussianMixture {
                 let weights = (0..<componentCount).map { responsibilities[row, $0] }
                 if kind == RowLayout.censored {
                   let (exact, posteriors) = censoredPosteriors(
-                    row, annotations, responsibilities: weights) { rows[i, $0] }
+                    row, annotations, responsibilities: weights
+                  ) { rows[i, $0] }
                   fill(
                     RecoveredRow(number: row, exact: exact), posteriors,
                     UnsafeMutableBufferPointer(

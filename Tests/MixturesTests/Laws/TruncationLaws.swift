@@ -26,7 +26,8 @@ import Testing
     /// The model, and rows as they would be observed.
     func problem(n: Int) throws -> (model: GaussianMixture, observations: Observations) {
       let d = 2
-      let drawn = try RandomProblem(n: 4 * n, d: d, K: 2, structure: structure, separation: 1.5, seed: 91)
+      let drawn = try RandomProblem(
+        n: 4 * n, d: d, K: 2, structure: structure, separation: 1.5, seed: 91)
       var model = drawn.model
       if background {
         model = try model.withBackground(UniformBackground(share: 0.1, logWidths: [2, 2]))
@@ -55,7 +56,8 @@ import Testing
         annotations.caseWeights = CaseWeights((0..<count).map { 0.5 + Double($0 % 4) })
       }
       if labels {
-        annotations.knownComponents = KnownComponents((0..<count).map { $0 % 6 == 0 ? $0 % 2 : nil })
+        annotations.knownComponents = KnownComponents(
+          (0..<count).map { $0 % 6 == 0 ? $0 % 2 : nil })
       }
       if censored > 0 {
         var lower = Matrix(repeating: -.infinity, rowCount: count, columnCount: d)
@@ -81,8 +83,10 @@ import Testing
       Case(structure: .vvi, window: true, weights: true, labels: true, background: true),
       Case(censored: 1), Case(censored: 2), Case(structure: .vvi, censored: 2),
       Case(censored: 1, gaps: true, noise: 1), Case(censored: 2, noise: 2, weights: true),
-      Case(censored: 1, labels: true, background: true), 
-      Case(structure: .vvi, window: true, censored: 2, gaps: true, noise: 2, weights: true, labels: true, background: true),
+      Case(censored: 1, labels: true, background: true),
+      Case(
+        structure: .vvi, window: true, censored: 2, gaps: true, noise: 2, weights: true,
+        labels: true, background: true),
       Case(selection: true), Case(structure: .vvi, gaps: true, weights: true, selection: true),
       Case(gaps: true, noise: 1, weights: true, labels: true, background: true),
     ]
@@ -162,7 +166,9 @@ import Testing
     }
   }
 
-  @Test func `a window around everything is none, limits that say nothing are a missing value`() throws {
+  @Test func `a window around everything is none, limits that say nothing are a missing value`()
+    throws
+  {
     let problem = try AnnotatedProblem(n: 500, d: 3, K: 2, seed: 95)
     let plain = try problem.model.statistics(of: Observations(problem.matrix))
     let whole = ObservationWindow(
