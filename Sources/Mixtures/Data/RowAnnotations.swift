@@ -22,27 +22,43 @@ public struct RowAnnotations: Sendable, Equatable {
   public var projections: Projections?
   /// The components that rows are known to belong to; nil if nothing is known.
   public var knownComponents: KnownComponents?
+  /// The limits of cells without a value; nil if there are none.
+  public var limits: CensoringLimits?
+  /// The box outside of which nothing was observed; nil if there is none.
+  public var window: ObservationWindow?
+  /// The probability that a row is observed; nil if all are.
+  public var selection: SelectionFunction?
 
   /// Annotations from their parts.
   public init(
     caseWeights: CaseWeights? = nil, allowsMissing: Bool = false, noise: MeasurementNoise? = nil,
-    projections: Projections? = nil, knownComponents: KnownComponents? = nil
+    projections: Projections? = nil, knownComponents: KnownComponents? = nil,
+    limits: CensoringLimits? = nil, window: ObservationWindow? = nil,
+    selection: SelectionFunction? = nil
   ) {
     self.caseWeights = caseWeights
     self.allowsMissing = allowsMissing
     self.noise = noise
     self.projections = projections
     self.knownComponents = knownComponents
+    self.limits = limits
+    self.window = window
+    self.selection = selection
   }
 
   /// Whether there is nothing to tell.
   public var isEmpty: Bool {
     caseWeights == nil && !allowsMissing && noise == nil && projections == nil
-      && knownComponents == nil
+      && knownComponents == nil && limits == nil && window == nil && selection == nil
   }
 
   /// Whether every cell of every row is known exactly.
-  var isComplete: Bool { !allowsMissing && noise == nil && projections == nil }
+  var isComplete: Bool {
+    !allowsMissing && noise == nil && projections == nil && limits == nil && window == nil
+  }
+
+  /// Whether the rows are a part of what there is.
+  var isTruncated: Bool { window?.isActive ?? false || selection != nil }
 }
 
 /// Real-valued case weights: a row of weight w ≥ 0 enters every sum w times.
@@ -165,6 +181,10 @@ extension RowAnnotations {
     }
     if let projections { result.projections!.indices = rows.map { projections.indices[$0] } }
     if let knownComponents { result.knownComponents = knownComponents.selecting(rows) }
+    if let limits {
+      result.limits = CensoringLimits(
+        lower: selecting(limits.lower), upper: selecting(limits.upper))
+    }
     return result
   }
 }
@@ -179,6 +199,7 @@ extension RowAnnotations {
     if let caseWeights { try requireValid(caseWeights, rowCount: n) }
     if let noise { try requireValid(noise, rowCount: n, featureCount: d) }
     if let projections { try requireValid(projections, rowCount: n, featureCount: d) }
+    try requireValidLimits(rowCount: n, featureCount: d)
     if let knownComponents {
       try requireCount(knownComponents.count, n, "sets of known components")
       if let row = (0..<n).first(where: { knownComponents[$0]?.isEmpty ?? false }) {

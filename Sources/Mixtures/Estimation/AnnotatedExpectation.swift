@@ -31,11 +31,13 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     let eye = try AnnotatedView(
       model, layout: layout, annotations: annotations, target: form,
       componentNumbers: componentNumbers, threadCount: threadCount)
+    let unseen = unseenRows(model)
     return try ThreadTeam.reduceShards(
       of: grid, threadCount: worthwhile(threadCount, model, form),
       makeWorker: { _ in makeWorker(model) }, add: { $0 += $1 }
     ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
       var statistics = SufficientStatistics(origins: model.means, form: form)
+      let weightBefore = statistics.caseWeight
       // Rows of one measurement come one after the other.
       var part: SufficientStatistics?
       var measured = eye.models[0]
@@ -50,6 +52,12 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         if piece.kind == 0 {
           workspace.normalize(eye.columnCount, into: &statistics)
           workspace.accumulate(into: &statistics)
+        } else if let censored = piece.censored {
+          workspace.normalize(eye.columnCount, into: &statistics)
+          for k in 0..<model.componentCount {
+            let r = workspace.joint(0, k)
+            if r != 0 { censored[k].add(r, k, to: &statistics) }
+          }
         } else if let noise = piece.noise {
           workspace.normalize(eye.columnCount, into: &statistics)
           workspace.accumulate(noise, eye.noisy!)
@@ -64,9 +72,20 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
       } leaving: { kind, workspace in
         switch kind {
         case 0: workspace.finish(&statistics)
+        case RowLayout.censored: break
         case RowLayout.individual:
           eye.noisy!.lift(worker.noise(for: annotations, eye.model).takeSums(), into: &statistics)
         default: finish(workspace)
+        }
+      }
+      if let unseen {
+        unseen.add(statistics.caseWeight - weightBefore, to: &statistics)
+      } else if annotations.window?.isActive ?? false {
+        // Rows with noise of their own have each a probability of their own.
+        for row in grid.rows(ofShard: shard)
+        where layout.kinds.isEmpty || layout.kinds[row] != RowLayout.skipped {
+          unseenRows(model, besideRow: row).add(
+            usesWeights ? annotations.caseWeights?.values[row] ?? 1 : 1, to: &statistics)
         }
       }
       return statistics
@@ -95,6 +114,50 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     let statistics = try statistics(
       under: model, form: model.structure.form, threadCount: threadCount)
     return (statistics.logLikelihood, statistics.entropy)
+  }
+
+  /// What a window leaves out, if that is the same for all rows.
+  private func unseenRows(_ model: GaussianMixture) -> UnseenRows? {
+    if let selection = annotations.selection { return UnseenRows(model, selection: selection) }
+    guard let window = annotations.window, window.isActive else { return nil }
+    switch annotations.noise {
+    case nil: return UnseenRows(model, window: window, noise: .none)
+    case .shared(let matrix):
+      return UnseenRows(
+        model, window: window,
+        noise: Measurement.Noise(
+          matrix.elements[...], featureCount: matrix.rowCount, cells: Array(0..<matrix.rowCount)))
+    case .standardDeviations, .covariances: return nil
+    }
+  }
+
+  /// What a window leaves out of rows with the noise of one row.
+  private func unseenRows(_ model: GaussianMixture, besideRow row: Int) -> UnseenRows {
+    let d = source.featureCount
+    var noise = Measurement.Noise.none
+    switch annotations.noise {
+    case .standardDeviations(let deviations):
+      // Infinite noise says that the cell tells nothing, not that it was all over the place.
+      noise = .diagonal(
+        (0..<d).map { deviations[row, $0].isFinite ? deviations[row, $0] * deviations[row, $0] : 0 }
+      )
+    case .covariances(let matrices):
+      noise = Measurement.Noise(
+        matrices.elements[row * d * d..<(row + 1) * d * d], featureCount: d, cells: Array(0..<d))
+    case .shared, nil: break
+    }
+    return UnseenRows(model, window: annotations.window!, noise: noise)
+  }
+
+  /// The log probability that each row was observed; nil if all rows are.
+  func logProbabilities(under model: GaussianMixture) -> [Double]? {
+    guard annotations.isTruncated else { return nil }
+    if let unseen = unseenRows(model) {
+      return Array(repeating: unseen.logProbability, count: source.observationCount)
+    }
+    return (0..<source.observationCount).map {
+      unseenRows(model, besideRow: $0).logProbability
+    }
   }
 
   private func worthwhile(
@@ -140,6 +203,9 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         if group.kind == RowLayout.individual {
           visitNoisy(group.range, strided, range.lowerBound, worker, eye, body)
           leaving(group.kind, plain)
+        } else if group.kind == RowLayout.censored {
+          visitCensored(group.range, strided, range.lowerBound, worker, eye, body)
+          leaving(group.kind, plain)
         } else if group.kind == RowLayout.projected {
           for position in group.range {
             let row = Int(order[position])
@@ -159,6 +225,30 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
       }
     }
     if let failure { throw failure }
+  }
+
+  /// Rows with cells of which only limits are known, one at a time.
+  private func visitCensored(
+    _ positions: Range<Int>, _ rows: StridedRows, _ start: Int, _ worker: AnnotatedWorker,
+    _ eye: AnnotatedView, _ body: (AnnotatedPiece) -> Void
+  ) {
+    let d = source.featureCount
+    let workspace = worker.workspace(featureCount: d)
+    for position in positions {
+      let row = Int(worker.order[position])
+      let measurement = annotations.measurement(
+        ofRow: start + row, featureCount: d, includingLimited: true
+      ) { rows[row, $0] }
+      let censored = CensoredRow.all(
+        eye.model, measurement, values: measurement.cells.map { rows[row, $0] },
+        limits: measurement.cells.map { annotations.limits(row: start + row, feature: $0) })
+      workspace.pack(count: 1) { _, j in rows[row, j].isNaN ? 0 : rows[row, j] }
+      finish(
+        AnnotatedPiece(
+          kind: RowLayout.censored, model: eye.models[0], workspace: workspace, start: start,
+          rows: UnsafeBufferPointer(start: worker.order + position, count: 1), censored: censored,
+          censoredCells: measurement.cells.filter { !rows[row, $0].isNaN }), eye, body)
+    }
   }
 
   /// Rows with noise or gaps of their own, among their features as they are.
@@ -249,7 +339,14 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     if usesWeights, let weights = annotations.caseWeights?.values {
       workspace.setCaseWeights { weights[piece.start + Int(piece.rows[$0])] }
     }
-    if let noise = piece.noise {
+    if let censored = piece.censored {
+      for k in censored.indices { workspace.fillJoint(k, with: censored[k].logJoint) }
+      if let background = eye.model.background {
+        // Where it is within its limits, it is anywhere.
+        workspace.fillJoint(
+          censored.count, with: background.logJoint(over: piece.censoredCells))
+      }
+    } else if let noise = piece.noise {
       workspace.computeLogJoint(noise, eye.noisy!)
       if let background = eye.model.background {
         for position in piece.rows.indices {
@@ -287,9 +384,22 @@ struct AnnotatedPiece {
   let rows: UnsafeBufferPointer<Int32>
   /// The noise of rows that carry their own.
   var noise: NoiseTiles?
+  /// Of one row with limits: what each component makes of it, and its features with a value.
+  var censored: [CensoredRow]?
+  var censoredCells: [Int] = []
 
   /// Replaces log joint densities by −½ the squared Mahalanobis distances, among the values that are known.
   func computeDistances(_ model: GaussianMixture) {
+    if censored != nil {
+      let measured = MeasuredModel(
+        model, Measurement(cells: censoredCells, projection: nil, noise: .none),
+        target: model.structure.form)
+      let values = censoredCells.map { workspace.element(0, $0) }
+      for k in 0..<model.componentCount {
+        workspace.setResponsibility(0, k, -0.5 * measured.squaredDistance(values, k))
+      }
+      return
+    }
     guard noise != nil else { return self.model.computeDistances(workspace) }
     // What is left of log N(y; μ, T) without its log determinant: row by row, as few ask for it.
     for position in rows.indices {
@@ -477,7 +587,7 @@ private final class AnnotatedWorker {
     func slot(_ kind: Int32) -> Int {
       kind >= 0 ? Int(kind) : measurementCount - 1 - Int(kind)
     }
-    var next = Array(repeating: 0, count: measurementCount + 3)
+    var next = Array(repeating: 0, count: measurementCount + 4)
     for kind in kinds { next[slot(kind)] += 1 }
     groups = []
     var place = 0

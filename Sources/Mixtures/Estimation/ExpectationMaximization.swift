@@ -397,7 +397,7 @@ struct EMRun {
     if let statistics, let last = self.model?.background {
       let own = (0..<statistics.componentCount).reduce(0) { $0 + statistics.zeroth($1) }
       // Rounding of the sums is no share.
-      let left = 1 - own / statistics.caseWeight
+      let left = 1 - own / (statistics.caseWeight + statistics.unseenWeight)
       share = last.share > 0 && left > 1e-14 ? left : 0
     }
     return try model.withBackground(UniformBackground(share: share, logWidths: logWidths))

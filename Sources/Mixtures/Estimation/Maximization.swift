@@ -206,6 +206,7 @@ extension SufficientStatistics {
         unchecked: kept.flatMap { origins.row($0) }, rowCount: kept.count,
         columnCount: featureCount),
       form: form)
+    result.unseenWeight = unseenWeight
     result.values =
       values[..<zerothStart] + kept.map(zeroth) + kept.flatMap(first) + kept.flatMap(second)
     return result

@@ -19,6 +19,15 @@ struct Measurement: Sendable {
     /// A packed lower triangle of m rows.
     case full([Double])
 
+    /// Whether a cell is known exactly.
+    func isZero(_ cell: Int) -> Bool {
+      switch self {
+      case .none: return true
+      case .diagonal(let variances): return variances[cell] == 0
+      case .full(let packed): return packed[cell * (cell + 3) / 2] == 0
+      }
+    }
+
     var form: CovarianceStructure.Form {
       switch self {
       case .none: return .scalar

@@ -18,6 +18,9 @@ public struct SufficientStatistics: Sendable, Equatable {
   public let origins: Matrix
   /// All sums: case weight, log-likelihood, entropy; then K zeroth, K × d first, and K second moments.
   public internal(set) var values: [Double]
+  /// Of a truncated table: the expected weight of rows that were not observed, which is in the moments, but not in
+  /// ``caseWeight``.
+  public internal(set) var unseenWeight = 0.0
 
   /// The number of components, K.
   public var componentCount: Int { origins.rowCount }
@@ -74,6 +77,7 @@ extension SufficientStatistics {
       a.form == b.form && a.componentCount == b.componentCount && a.featureCount == b.featureCount,
       "statistics of different shape cannot be added")
     let b = a.origins == b.origins ? b : b.rebased(to: a.origins)
+    a.unseenWeight += b.unseenWeight
     a.values.withUnsafeMutableBufferPointer { left in
       b.values.withUnsafeBufferPointer { right in
         for index in left.indices { left[index] += right[index] }
@@ -85,6 +89,7 @@ extension SufficientStatistics {
   public func scaled(by factor: Double) -> SufficientStatistics {
     var result = self
     for index in result.values.indices { result.values[index] *= factor }
+    result.unseenWeight *= factor
     return result
   }
 
@@ -98,6 +103,7 @@ extension SufficientStatistics {
       "origins must be K × d")
     var result = SufficientStatistics(origins: newOrigins, form: form)
     for index in 0..<firstStart { result.values[index] = values[index] }
+    result.unseenWeight = unseenWeight
     for k in 0..<componentCount {
       let n = zeroth(k)
       let f = Array(first(k))

@@ -17,11 +17,22 @@ extension GaussianMixture {
   public func logDensities(
     of observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> [Double] {
-    try perRow(
+    var densities = try perRow(
       of: observations, columns: 1, threadCount: threadCount, emptyRow: { $0[0] = 0 }
     ) { workspace, row, output in
       output[0] = workspace.logDensity(row)
     }
+    // Rows of a truncated table are among those that can be observed.
+    if observations.annotations?.isTruncated ?? false {
+      let rows = try AnnotatedRows(observations, usesWeights: false)
+      if let logProbabilities = rows.logProbabilities(under: self) {
+        for index in densities.indices
+        where rows.layout.kinds.isEmpty || rows.layout.kinds[index] != RowLayout.skipped {
+          densities[index] -= logProbabilities[index]
+        }
+      }
+    }
+    return densities
   }
 
   /// The logarithm of the density at one point, d numbers. See ``logDensities(of:threadCount:)``.

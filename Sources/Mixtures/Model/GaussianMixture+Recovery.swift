@@ -95,6 +95,17 @@ extension GaussianMixture {
               for i in 0..<rows.count {
                 let row = block.lowerBound + i
                 let kind = layout.kinds.isEmpty ? 0 : layout.kinds[row]
+                let weights = (0..<componentCount).map { responsibilities[row, $0] }
+                if kind == RowLayout.censored {
+                  let (exact, posteriors) = censoredPosteriors(
+                    row, annotations, responsibilities: weights
+                  ) { rows[i, $0] }
+                  fill(
+                    RecoveredRow(number: row, exact: exact), posteriors,
+                    UnsafeMutableBufferPointer(
+                      rebasing: buffer[row * columns..<(row + 1) * columns]))
+                  continue
+                }
                 let gain: Gains
                 if kind >= 0 {
                   gain = gains[Int(kind)]
@@ -114,7 +125,7 @@ extension GaussianMixture {
                   RecoveredRow(number: row, exact: exact),
                   Posteriors(
                     gain, values: gain.measurement.cells.map { rows[i, $0] },
-                    responsibilities: (0..<componentCount).map { responsibilities[row, $0] }),
+                    responsibilities: weights),
                   UnsafeMutableBufferPointer(
                     rebasing: buffer[row * columns..<(row + 1) * columns]))
               }
@@ -128,6 +139,24 @@ extension GaussianMixture {
     }
     if let failure { throw failure }
     return Matrix(unchecked: elements, rowCount: n, columnCount: columns)
+  }
+}
+
+extension GaussianMixture {
+  /// The components' conditional distributions of a row with limits, and its cells that are known exactly.
+  private func censoredPosteriors(
+    _ row: Int, _ annotations: RowAnnotations, responsibilities: [Double],
+    _ value: (Int) -> Double
+  ) -> (exact: [Double?], posteriors: Posteriors) {
+    let measurement = annotations.measurement(
+      ofRow: row, featureCount: featureCount, includingLimited: true, value)
+    let censored = CensoredRow.all(
+      self, measurement, values: measurement.cells.map(value),
+      limits: measurement.cells.map { annotations.limits(row: row, feature: $0) })
+    var exact = [Double?](repeating: nil, count: featureCount)
+    for (position, j) in measurement.cells.enumerated()
+    where !value(j).isNaN && measurement.noise.isZero(position) { exact[j] = value(j) }
+    return (exact, Posteriors(self, censored, responsibilities: responsibilities))
   }
 }
 
@@ -157,30 +186,25 @@ private struct Gains: Sendable {
     remainders = parts.map(\.remainder)
   }
 
-  func isExact(_ position: Int) -> Bool {
-    switch measurement.noise {
-    case .none: return true
-    case .diagonal(let variances): return variances[position] == 0
-    case .full(let packed): return packed[position * (position + 3) / 2] == 0
-    }
-  }
+  func isExact(_ position: Int) -> Bool { measurement.noise.isZero(position) }
 
   func index(_ k: Int) -> Int { model.structure.isShared ? 0 : k }
 }
 
 /// The components' conditional distributions of one row.
 private struct Posteriors {
-  let gains: Gains
-  let weights: [Double]
+  private let weights: [Double]
   /// bᵢₖ, K × d.
-  let means: [[Double]]
+  private let means: [[Double]]
+  /// Bᵢₖ, d × d, by component.
+  private let remainders: [Matrix]
+  /// Of a row with limits: what draws its values.
+  private let censored: [CensoredRow]?
+  private let origins: Matrix
 
   init(_ gains: Gains, values: [Double], responsibilities: [Double]) {
-    self.gains = gains
     let model = gains.model
-    // What the background is responsible for tells nothing; without any component, the prior.
-    let total = responsibilities.reduce(0, +)
-    weights = total > 0 ? responsibilities.map { $0 / total } : model.weights
+    weights = Self.weights(responsibilities, model)
     means = (0..<model.componentCount).map { k in
       let gain = gains.gains[gains.index(k)]
       return (0..<model.featureCount).map { i in
@@ -189,6 +213,35 @@ private struct Posteriors {
         }
       }
     }
+    remainders = (0..<model.componentCount).map { gains.remainders[gains.index($0)] }
+    censored = nil
+    origins = model.means
+  }
+
+  init(_ model: GaussianMixture, _ censored: [CensoredRow], responsibilities: [Double]) {
+    weights = Self.weights(responsibilities, model)
+    means = censored.enumerated().map { k, row in
+      row.deviation.indices.map { model.means[k, $0] + row.deviation[$0] }
+    }
+    let d = model.featureCount
+    remainders = censored.map { row in
+      var matrix = Matrix(repeating: 0, rowCount: d, columnCount: d)
+      for i in 0..<d {
+        for j in 0...i {
+          matrix[i, j] = row.covariance[i * (i + 1) / 2 + j]
+          matrix[j, i] = matrix[i, j]
+        }
+      }
+      return matrix
+    }
+    self.censored = censored
+    origins = model.means
+  }
+
+  /// What the background is responsible for tells nothing; without any component, the prior.
+  private static func weights(_ responsibilities: [Double], _ model: GaussianMixture) -> [Double] {
+    let total = responsibilities.reduce(0, +)
+    return total > 0 ? responsibilities.map { $0 / total } : model.weights
   }
 
   func mean(_ j: Int) -> Double {
@@ -198,13 +251,11 @@ private struct Posteriors {
   func covariance(_ i: Int, _ j: Int) -> Double {
     let (a, b) = (mean(i), mean(j))
     return weights.indices.reduce(0) {
-      $0 + weights[$1]
-        * (gains.remainders[gains.index($1)][i, j] + (means[$1][i] - a) * (means[$1][j] - b))
+      $0 + weights[$1] * (remainders[$1][i, j] + (means[$1][i] - a) * (means[$1][j] - b))
     }
   }
 
   func draw(random: inout RandomStream) -> [Double] {
-    let d = gains.model.featureCount
     var left = random.uniform()
     var chosen = 0
     for k in weights.indices where weights[k] > 0 {
@@ -212,16 +263,25 @@ private struct Posteriors {
       if left < weights[k] { break }
       left -= weights[k]
     }
-    // A square root of B that does with rows of zeros.
-    let remainder = gains.remainders[gains.index(chosen)]
-    let open = (0..<d).filter { remainder[$0, $0] > 0 }
-    var packed: [Double] = []
-    for (a, i) in open.enumerated() { for j in open[...a] { packed.append(remainder[i, j]) } }
-    let noise = open.map { _ in random.normal() }
+    if let censored {
+      let step = censored[chosen].draw(random: &random)
+      return step.indices.map { origins[chosen, $0] + step[$0] }
+    }
     var result = means[chosen]
-    guard !open.isEmpty else { return result }
-    let step = Cholesky(raising: packed, order: open.count).multiply(noise)
-    for (a, i) in open.enumerated() { result[i] += step[a] }
+    remainders[chosen].addDraw(to: &result, random: &random)
     return result
+  }
+}
+
+extension Matrix {
+  /// Adds a draw from N(0, this), a covariance that may have rows of zeros.
+  func addDraw(to values: inout [Double], random: inout RandomStream) {
+    let open = (0..<rowCount).filter { self[$0, $0] > 0 }
+    guard !open.isEmpty else { return }
+    var packed: [Double] = []
+    for (a, i) in open.enumerated() { for j in open[...a] { packed.append(self[i, j]) } }
+    let noise = open.map { _ in random.normal() }
+    let step = Cholesky(raising: packed, order: open.count).multiply(noise)
+    for (a, i) in open.enumerated() { values[i] += step[a] }
   }
 }
