@@ -22,7 +22,7 @@ extension MixturePicture {
   ///   - criterion: Which value is drawn.
   ///   - options: Title and size.
   public static func svg(
-    candidates: [MixtureReport.Candidate], criterion: InformationCriterion = .bic,
+    candidates: [MixtureReport.Candidate], criterion: SelectionCriterion = .bic,
     options: Options = Options()
   ) -> String {
     let values = candidates.map { ($0, $0.value(of: criterion)) }.filter { $0.1.isFinite }

@@ -204,7 +204,8 @@ struct ReportData {
             JSONText.object([
               ("K", "\($0.componentCount)"), ("structure", $0.structure.scriptJSON),
               ("bic", JSONText.number($0.bic)), ("aic", JSONText.number($0.aic)),
-              ("icl", JSONText.number($0.icl)),
+              ("icl", JSONText.number($0.icl)), ("aicc", JSONText.number($0.aicc)),
+              ("nec", JSONText.number($0.nec)), ("cv", JSONText.number($0.crossValidation)),
             ])
           })
       ))

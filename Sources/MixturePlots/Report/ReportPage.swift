@@ -443,28 +443,37 @@ struct ReportPage {
 
   private var choice: String {
     guard !report.candidates.isEmpty else { return "" }
-    let options = InformationCriterion.allCases.filter { criterion in
+    let ranks = report.criterion == .likelihoodRatioTest ? SelectionCriterion.bic : report.criterion
+    let options = SelectionCriterion.allCases.filter { criterion in
       report.candidates.contains { $0.value(of: criterion).isFinite }
     }.map { criterion in
-      "<option value=\"\(criterion.rawValue)\"\(criterion == report.criterion ? " selected" : "")>"
+      "<option value=\"\(criterion.rawValue)\"\(criterion == ranks ? " selected" : "")>"
         + "\(criterion.rawValue.uppercased())</option>"
     }.joined()
     let sorted = report.candidates.enumerated().sorted { a, b in
-      let (x, y) = (a.element.value(of: report.criterion), b.element.value(of: report.criterion))
+      let (x, y) = (a.element.value(of: ranks), b.element.value(of: ranks))
       if x.isNaN != y.isNaN { return y.isNaN }
       return x != y && !x.isNaN ? x < y : a.offset < b.offset
     }.map(\.element)
+    // Beside the three that everyone knows, the one that ranks.
+    var shown: [SelectionCriterion] = [.bic, .aic, .icl]
+    if !shown.contains(ranks) { shown.insert(ranks, at: 0) }
+    let heads = shown.map { "<th scope=\"col\">\($0.rawValue.uppercased())</th>" }.joined()
     func table(_ part: some Sequence<MixtureReport.Candidate>, _ label: String) -> String {
       let lines = part.map { c in
         "<tr\(c.isChosen ? " class=\"chosen\"" : "")><td>\(c.componentCount)</td>"
           + "<td class=\"words\">\(c.structure.markupEscaped)</td>"
-          + [c.bic, c.aic, c.icl, c.logLikelihood].map { "<td>\(NumberText.grouped($0))</td>" }
-          .joined() + "</tr>\n"
+          + shown.map { criterion in
+            let value = c.value(of: criterion)
+            return "<td>"
+              + (criterion == .normalizedEntropy
+                ? NumberText.short(value) : NumberText.grouped(value)) + "</td>"
+          }.joined() + "<td>\(NumberText.grouped(c.logLikelihood))</td></tr>\n"
       }
       return """
         <div class="scroll" tabindex="0" role="region" aria-label="\(label)"><table>
-        <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th><th scope="col">BIC</th>\
-        <th scope="col">AIC</th><th scope="col">ICL</th><th scope="col">log-likelihood</th></tr></thead>
+        <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th>\(heads)\
+        <th scope="col">log-likelihood</th></tr></thead>
         <tbody>
         \(lines.joined())</tbody></table></div>
         """
@@ -481,8 +490,8 @@ struct ReportPage {
       aria-describedby="criterion-text"></canvas></figure>
       <p class="note" id="criterion-text"></p>
       \(table(sorted.prefix(10), "The best candidates"))
-      <p class="note">Smaller is better for all three criteria. Listed by \(report.criterion.rawValue.uppercased()), \
-      best first; the highlighted one was kept.</p>
+      <p class="note">Smaller is better for all criteria. Listed by \(ranks.rawValue.uppercased()), \
+      best first; the highlighted one was kept\(report.criterion == ranks ? "" : ", by likelihood-ratio tests").</p>
       \(others)
       </section>
 
