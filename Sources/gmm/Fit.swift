@@ -197,6 +197,7 @@ struct Fit: ParsableCommand {
 
     let fit = ranking.best
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
+    for line in FitReport.spuriousLines(ranking) { common.notice(line) }
     if !fit.isConverged, tolerance > 0, iterations > 0 {
       common.notice(
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "

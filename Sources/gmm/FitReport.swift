@@ -44,6 +44,31 @@ enum FitReport {
     return text + ModelDescription(model: fit.model, features: features).componentTable
   }
 
+  /// A word of warning if the model that is kept leans on components that say little.
+  static func spuriousLines(_ ranking: ModelSelection.Ranking) -> [String] {
+    let spurious = ranking.best.spuriousComponents
+    guard let first = spurious.first else { return [] }
+    var text = "component \(first.component) may be spurious: \(first.detail)"
+    if spurious.count > 1 {
+      text += "; so may \(Terminal.count(spurious.count - 1, "more component"))"
+    }
+    guard ranking.candidates.count > 1 else {
+      return [text + ". Fewer components, a simpler structure or a larger --floor may help."]
+    }
+    guard let index = ranking.bestWithoutSpurious, let fit = ranking.candidates[index].fit else {
+      return [text + ". No candidate is without such components."]
+    }
+    let candidate = ranking.candidates[index]
+    let criterion = ranking.criterion
+    let value = ranking.value(of: criterion, at: index).map {
+      " (\(criterion.rawValue.uppercased()) \(Terminal.fixed($0, criterion == .normalizedEntropy ? 4 : 2)))"
+    }
+    return [
+      text + ". The best candidate without such components has \(fit.model.componentCount), "
+        + "\(candidate.covariance.rawValue)\(value ?? "")."
+    ]
+  }
+
   /// The table of all models that were tried.
   static func table(_ ranking: ModelSelection.Ranking) -> String {
     // Beside the three that everyone knows, the one that ranks.
@@ -68,6 +93,7 @@ enum FitReport {
       var remarks: [String] = []
       if !fit.isConverged { remarks.append("not converged") }
       if !fit.rescued.isEmpty { remarks.append("rescued") }
+      if !fit.spuriousComponents.isEmpty { remarks.append("spurious") }
       var cells = [
         mark, "\(candidate.componentCount)", name, Terminal.fixed(fit.logLikelihood, 3),
         "\(fit.parameterCount)", Terminal.fixed(fit.bic, 2), Terminal.fixed(fit.aic, 2),

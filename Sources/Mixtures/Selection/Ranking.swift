@@ -109,18 +109,20 @@ extension ModelSelection {
       self.table = table
     }
 
+    /// Whether a candidate with a fit is better than another one.
+    func isLess(_ a: Int, _ b: Int) -> Bool {
+      let (x, y) = (value(of: criterion, at: a), value(of: criterion, at: b))
+      // What has no value, or none that can be compared, comes last.
+      let (left, right) = (x ?? .infinity, y ?? .infinity)
+      if left != right, !left.isNaN, !right.isNaN { return left < right }
+      if left.isNaN != right.isNaN { return right.isNaN }
+      return candidates[a].fit!.bic < candidates[b].fit!.bic
+    }
+
     /// The candidate with the least value of the criterion.
     private var leastIndex: Int? {
       if criterion == .likelihoodRatioTest {
         return LikelihoodRatioTest.choice(tests, among: candidates)
-      }
-      func isLess(_ a: Int, _ b: Int) -> Bool {
-        let (x, y) = (value(of: criterion, at: a), value(of: criterion, at: b))
-        // What has no value, or none that can be compared, comes last.
-        let (left, right) = (x ?? .infinity, y ?? .infinity)
-        if left != right, !left.isNaN, !right.isNaN { return left < right }
-        if left.isNaN != right.isNaN { return right.isNaN }
-        return candidates[a].fit!.bic < candidates[b].fit!.bic
       }
       return candidates.indices.filter { candidates[$0].fit != nil }
         .reduce(nil as Int?) { best, index in

@@ -274,7 +274,7 @@ final class SearchRun<Source: ObservationSource> {
     }
     for ((job, cell), outcome) in zip(
       zip(jobs, origins), try fits(jobs, stage: .neighbours))
-    where keep(outcome, of: job, from: cell, evenIfFloored: true) {
+    where keep(outcome, of: job, from: cell, mustRise: true) {
       changed = true
     }
     if isStopped { return changed }
@@ -325,16 +325,16 @@ final class SearchRun<Source: ObservationSource> {
     return best.logLikelihood > own - slack ? best.beginning : nil
   }
 
-  /// Takes a fit in place of the one that a candidate has, if it is likelier. A fit that was held at the floor does not
-  /// replace one that was not, unless it must.
+  /// Takes a fit in place of the one that a candidate has, if it is likelier. One whose likelihood says little does not
+  /// replace one that is sound, unless it must.
   private func keep(
-    _ outcome: Outcome, of job: Job, from cell: ModelSelection.Cell, evenIfFloored: Bool = false
+    _ outcome: Outcome, of job: Job, from cell: ModelSelection.Cell, mustRise: Bool = false
   ) -> Bool {
     let index = job.candidate
     guard case .success(let fit) = outcome else { return false }
     if let own = candidates[index].fit {
       guard fit.logLikelihood > own.logLikelihood else { return false }
-      if !evenIfFloored, fit.isFloored, !own.isFloored { return false }
+      if !mustRise, fit.isDubious, !own.isDubious { return false }
     }
     candidates[index].outcome = outcome
     candidates[index].origin = .neighbour(
@@ -471,9 +471,6 @@ final class SearchRun<Source: ObservationSource> {
 }
 
 extension MixtureFit {
-  /// Whether a covariance was held at the floor.
-  var isFloored: Bool { rescued.contains { $0.action == .floored } }
-
   /// This fit's density as a model of a larger family.
   func carried(
     by model: GaussianMixture, score: (logLikelihood: Double, entropy: Double), equalWeights: Bool
