@@ -122,6 +122,18 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Write a picture of the criterion over the number of components, a line for each structure.",
+      valueName: "FILE.svg"))
+  var criterionPlot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of how the components overlap: which rows are labelled as another one's.",
+      valueName: "FILE.svg"))
+  var overlapPlot: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Write iteration, log-likelihood, seconds and weights.", valueName: "FILE.csv"))
   var trace: String?
 
@@ -144,6 +156,11 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  /// The files asked for.
+  private var results: [String?] {
+    [modelFile, report, plot, criterionPlot, overlapPlot, trace, search]
+  }
+
   func validate() throws {
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
@@ -156,7 +173,7 @@ struct Fit: ParsableCommand {
         "--checkpoint-interval is \(checkpointInterval); it must be at least 0 and at most 1000000."
       )
     }
-    let outputs = [modelFile, report, plot, trace, search, checkpoint].compactMap { $0 }
+    let outputs = (results + [checkpoint]).compactMap { $0 }
     if Set(outputs).count < outputs.count {
       throw ValidationError("two outputs have the same name; each needs one of its own.")
     }
@@ -376,6 +393,18 @@ struct Fit: ParsableCommand {
           of: problem.source, model: document.mixture,
           options: MixturePicture.Options(features: document.featureNames)), to: plot)
     }
+    if let criterionPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          candidates: MixtureReport.candidates(of: ranking),
+          criterion: criterion == .likelihoodRatioTest ? .bic : criterion), to: criterionPlot)
+    }
+    if let overlapPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          overlap: document.mixture.misclassification(
+            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
+    }
     if let report {
       var page = MixtureReport(
         title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
@@ -408,7 +437,7 @@ struct Fit: ParsableCommand {
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    if [modelFile, report, plot, trace, search].contains("-") { return }
+    if results.contains("-") { return }
     switch common.format {
     case .json:
       try Terminal.print(
@@ -421,7 +450,7 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
-      let written = [modelFile, report, plot, trace, search].compactMap { $0 }
+      let written = results.compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)
     }

@@ -114,6 +114,8 @@ public struct MixtureReport: Sendable {
     public var restartCount: Int
     /// What was done to keep components alive.
     public var rescued: [RescueEvent]
+    /// Components whose likelihood says little.
+    public var spurious: [SpuriousComponent] = []
 
     /// Facts with these values.
     public init(
@@ -141,6 +143,7 @@ public struct MixtureReport: Sendable {
         aic: fit.aic, icl: fit.icl, iterationCount: fit.iterationCount,
         stoppingReason: fit.stoppingReason, seed: fit.seed, restart: fit.restart,
         restartCount: max(1, fit.restartLogLikelihoods.count), rescued: fit.rescued)
+      spurious = fit.spuriousComponents
     }
   }
 

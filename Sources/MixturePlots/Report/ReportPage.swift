@@ -139,6 +139,12 @@ struct ReportPage {
       if firsts.count > 12 {
         items.append("So were \(firsts.count - 12) more components.")
       }
+      for spurious in fit.spurious.prefix(12) {
+        items.append(
+          "Component \(spurious.component) may be spurious: \(spurious.detail). "
+            + "Its likelihood says little; fewer components or a simpler structure may describe the rows better."
+        )
+      }
     }
     guard !items.isEmpty else { return "" }
     return "<ul class=\"notices\">\n"
@@ -436,7 +442,34 @@ struct ReportPage {
       aria-describedby="doubt-text"></canvas></figure>
       <p class="note" id="doubt-text"></p>
       \(table)
-      </section>
+      \(overlap)</section>
+
+      """
+  }
+
+  /// Which components' rows are taken for each other's.
+  private var overlap: String {
+    let K = model.componentCount
+    guard K > 1, K <= 30 else { return "" }
+    let heads = (0..<K).map { "<th scope=\"col\">\(chip($0))\($0)</th>" }.joined()
+    let lines = (0..<K).map { a in
+      let cells = (0..<K).map { b -> String in
+        let value = data.overlap[a, b]
+        let ink = value > 0.35 ? "#ffffff" : "#222222"
+        return
+          "<td style=\"background:\(MixturePicture.shade(value).hexText);color:\(ink);text-align:center\">"
+          + "\(MixturePicture.share(value))</td>"
+      }
+      return "<tr><th scope=\"row\">\(chip(a))\(a)</th>\(cells.joined())</tr>\n"
+    }
+    return """
+      <h3>How components overlap</h3>
+      <div class="scroll" tabindex="0" role="region" aria-label="Overlap of components"><table>
+      <thead><tr><th scope="col">rows of</th>\(heads)</tr></thead>
+      <tbody>
+      \(lines.joined())</tbody></table></div>
+      <p class="note">Of the rows of one component (weighed by its responsibility), the share whose most probable component \
+      is each of them.</p>
 
       """
   }

@@ -11,7 +11,7 @@
 ///
 /// - It has fewer than three rows for each row that its mean and covariance take to determine: w n < 3 m / d with its m
 ///   parameters beside the weight, so 3 + 3 (d + 1) / 2 rows of full covariances and 6 of diagonal ones.
-/// - In units of the features' standard deviations its least variance is below 10⁻⁴, or what it gains over the other
+/// - In units of the features' standard deviations its least variance is below 10⁻⁵, ten times the default floor, or what it gains over the other
 ///   components by its volume alone, w n (log det Σ̄ − log det Σₖ) / 2 with the others' mean log det Σ̄, is more than
 ///   BIC asks for its parameters, p ln n / 2.
 public struct SpuriousComponent: Sendable, Equatable {
@@ -26,7 +26,7 @@ public struct SpuriousComponent: Sendable, Equatable {
   /// In words: what it rests on, and why that says little.
   public let detail: String
 
-  private static let smallVariance = 1e-4
+  private static let smallVariance = 1e-5
 
   /// The spurious components of a model that was fitted to so many rows.
   static func find(
