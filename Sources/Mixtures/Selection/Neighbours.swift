@@ -11,6 +11,8 @@ struct Neighbours<Part: ObservationSource> {
   let part: Part
   let scale: DataScale
   let threadCount: Int
+  /// The model that the candidate has: where an M-step that iterates begins.
+  let own: GaussianMixture
   /// The neighbours that have a fit, with the fits' models.
   let models: [(cell: ModelSelection.Cell, model: GaussianMixture)]
 
@@ -61,7 +63,7 @@ struct Neighbours<Part: ObservationSource> {
         if let same = model.expressed(in: settings.covariance) {
           add(.model(same), cell)
         } else {
-          add((try? statistics(under: model)).map { .statistics($0) }, cell)
+          add((try? statistics(under: model)).flatMap(start), cell)
         }
       case K - 1 where cell.covariance == settings.covariance:
         // Of few components, more axes than the longest.
@@ -74,12 +76,23 @@ struct Neighbours<Part: ObservationSource> {
       case K + 1 where cell.covariance == settings.covariance:
         guard let statistics = try? statistics(under: model) else { continue }
         for (a, b) in closestPairs(statistics, count: Self.mergeCount) {
-          add(.statistics(statistics.merging(b, into: a)), cell)
+          add(start(statistics.merging(b, into: a)), cell)
         }
       default: break
       }
     }
     return result
+  }
+
+  /// The start from statistics. Common axes are sought from those that the candidate has, not from several others.
+  private func start(_ statistics: SufficientStatistics) -> Start? {
+    let hasCommonAxes =
+      settings.covariance.orientation == .equal && settings.covariance.shape == .variable
+    guard hasCommonAxes else { return .statistics(statistics) }
+    let model = try? GaussianMixture(
+      maximizing: statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
+      minimumVariances: scale.variances.map { $0 * settings.covarianceFloor }, previous: own)
+    return model.map { .model($0) }
   }
 
   private func statistics(

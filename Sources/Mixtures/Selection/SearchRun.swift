@@ -316,7 +316,8 @@ final class SearchRun<Source: ObservationSource> {
     var settings = search.settings(of: cell)
     settings.threadCount = threadCount
     let neighbours = Neighbours(
-      settings: settings, part: part, scale: scale, threadCount: threadCount, models: models)
+      settings: settings, part: part, scale: scale, threadCount: threadCount, own: fit.model,
+      models: models)
     guard let best = neighbours.best(),
       let own = try? fit.model.logLikelihood(of: part, threadCount: threadCount)
     else { return nil }
