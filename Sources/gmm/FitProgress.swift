@@ -52,7 +52,7 @@ final class FitProgress {
     guard isHeard else { return }
     if let report = update.iteration {
       pace.observe(
-        report, candidate: update.finishedCount, rule: search.estimation.stoppingRule)
+        report, candidate: Self.number(update), rule: search.estimation.stoppingRule)
       if update.stage == .candidates { forecast(report, update) }
     } else {
       guard fitCount > 1 || update.stage != .candidates else { return }
@@ -108,6 +108,13 @@ final class FitProgress {
       text += " for this fit, one of \(fitCount); time grows with the number of components"
     }
     return text + "."
+  }
+
+  /// A number for the fit under way that no other fit nearby has.
+  private static func number(_ update: SearchProgress) -> Int {
+    let structures = CovarianceStructure.allCases
+    return update.componentCount * structures.count
+      + (structures.firstIndex(of: update.covariance) ?? 0)
   }
 
   private func model(_ update: SearchProgress) -> String {

@@ -10,7 +10,8 @@
 public struct LikelihoodRatioTest: Sendable, Codable, Equatable {
   /// The number of components that is tested, and the larger one.
   public let componentCounts: [Int]
-  /// 2 (ℓ₁ − ℓ₀), twice what the larger number gains.
+  /// 2 (ℓ₁ − ℓ₀), twice what the larger number gains, by a search over these two numbers alone, as each table that is drawn
+  /// has one.
   public let statistic: Double
   /// The same of each table that was drawn and has both fits, in the order of the draws.
   public let replicates: [Double]
@@ -26,9 +27,9 @@ public struct LikelihoodRatioTest: Sendable, Codable, Equatable {
   /// Whether the smaller number of components is rejected.
   public var isRejected: Bool { pValue <= level }
 
-  init(null: MixtureFit, alternative: MixtureFit, ratios: [Double?], level: Double) {
-    componentCounts = [null.model.componentCount, alternative.model.componentCount]
-    statistic = 2 * (alternative.logLikelihood - null.logLikelihood)
+  init(componentCounts: [Int], statistic: Double, ratios: [Double?], level: Double) {
+    self.componentCounts = componentCounts
+    self.statistic = statistic
     replicates = ratios.compactMap { $0 }
     failureCount = ratios.count { $0 == nil }
     self.level = level
@@ -56,13 +57,22 @@ extension ModelSelection {
     let drawn = null.model.sample(rowCount, seed: random.next())
     guard let table = try? Observations(drawn.observations) else { return nil }
     var search = self
-    search.criterion = .bic
-    search.componentCounts = [null.model.componentCount, alternative.model.componentCount]
-    search.estimation.threadCount = threadCount
     search.estimation.seed = random.next()
-    if case .labels = estimation.initialization { search.estimation.initialization = .shortRuns }
-    if case .model = estimation.initialization { search.estimation.initialization = .shortRuns }
-    guard let ranking = try? search.run(table), ranking.candidates.count == 2,
+    return search.ratio(
+      of: null.model.componentCount, against: alternative.model.componentCount, table,
+      threadCount: threadCount)
+  }
+
+  /// Twice what one number of components gains over another one; nil if either has no fit.
+  func ratio(
+    of null: Int, against alternative: Int, _ source: some ObservationSource, threadCount: Int
+  ) -> Double? {
+    var search = self
+    search.criterion = .bic
+    search.componentCounts = [null, alternative]
+    search.estimation.threadCount = threadCount
+    if !estimation.initialization.isRandom { search.estimation.initialization = .shortRuns }
+    guard let ranking = try? search.run(source), ranking.candidates.count == 2,
       let smaller = ranking.candidates[0].fit, let larger = ranking.candidates[1].fit
     else { return nil }
     return 2 * (larger.logLikelihood - smaller.logLikelihood)

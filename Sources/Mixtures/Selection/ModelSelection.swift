@@ -65,8 +65,8 @@ public struct ModelSelection: Sendable {
   ///   - source: n rows of d features.
   ///   - checkpoints: How to keep the state of the search, and the state to go on from. A search that was resumed gives
   ///     the same bits as one that was never ended; only seconds differ.
-  ///   - progress: Called after every fit, and after every iteration where fits are made one after the other; one call at
-  ///     a time, from any thread.
+  ///   - progress: Called after every fit, and after every iteration where fits are made one after the other (of those
+  ///     side by side the first shows its iterations); one call at a time, from any thread.
   ///   - observer: Called after every E-step of every fit, on the calling thread, with the index of the candidate; it may
   ///     end the search, which then ranks what there is. A resumed search calls it for the iterations that it makes.
   /// - Returns: All candidates and the best.

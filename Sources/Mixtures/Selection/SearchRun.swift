@@ -109,7 +109,15 @@ final class SearchRun<Source: ObservationSource> {
       return try abreast(jobs.count) { (number, threads) throws(MixtureError) in
         var settings = jobs[number].settings
         settings.threadCount = threads
-        let outcome = try Self.outcome { () throws(MixtureError) in try settings.fit(source) }
+        // One of them shows how long an iteration takes.
+        let isWatched = progress != nil && number == 0
+        let watch = { (iteration: IterationReport) -> ObserverDecision in
+          report(jobs[number], iteration)
+          return .proceed
+        }
+        let outcome = try Self.outcome { () throws(MixtureError) in
+          try settings.fit(source, observer: isWatched ? watch : nil)
+        }
         report(jobs[number], nil)
         return outcome
       }
@@ -443,7 +451,11 @@ final class SearchRun<Source: ObservationSource> {
   private func likelihoodRatioTests() throws(MixtureError) -> [LikelihoodRatioTest] {
     var tests: [LikelihoodRatioTest] = []
     for (number, (null, alternative)) in zip(candidates, candidates.dropFirst()).enumerated() {
-      guard let null = null.fit, let alternative = alternative.fit else { break }
+      guard let null = null.fit, let alternative = alternative.fit,
+        let statistic = search.ratio(
+          of: null.model.componentCount, against: alternative.model.componentCount, source,
+          threadCount: threadCount)
+      else { break }
       let finished = Lock(0)
       let (search, progress) = (search, progress)
       let count = source.observationCount
@@ -463,7 +475,8 @@ final class SearchRun<Source: ObservationSource> {
         return ratio
       }
       let test = LikelihoodRatioTest(
-        null: null, alternative: alternative, ratios: ratios, level: search.significanceLevel)
+        componentCounts: [null.model.componentCount, alternative.model.componentCount],
+        statistic: statistic, ratios: ratios, level: search.significanceLevel)
       tests.append(test)
       if !test.isRejected { break }
     }
