@@ -342,7 +342,9 @@ final class SearchRun<Source: ObservationSource> {
     let index = job.candidate
     guard case .success(let fit) = outcome else { return false }
     if let own = candidates[index].fit {
-      guard fit.logLikelihood > own.logLikelihood else { return false }
+      // Fits that meet in one maximum are told apart by where they stopped only.
+      let least = mustRise ? 0 : 1e-7 * Double(fit.observationCount)
+      guard fit.logLikelihood - own.logLikelihood > least else { return false }
       if !mustRise, fit.isDubious, !own.isDubious { return false }
     }
     candidates[index].outcome = outcome
