@@ -69,7 +69,9 @@ public struct ModelDocument: Sendable {
   // MARK: Writing
 
   /// The document as JSON for people too: one line for each row of a matrix, and a line end behind it.
-  public var json: String {
+  public var json: String { value.formatted() + "\n" }
+
+  var value: JSONValue {
     func rows(_ matrix: Matrix) -> JSONValue {
       .array((0..<matrix.rowCount).map { .array(matrix.row($0).map { .number($0) }) })
     }
@@ -86,7 +88,7 @@ public struct ModelDocument: Sendable {
       member("covariances", .array(mixture.covariances.matrices.map(rows))),
     ]
     if let fit { members.append(member("fit", fit.json)) }
-    return JSONValue.object(members).formatted() + "\n"
+    return JSONValue.object(members)
   }
 
   /// Writes the document to a file, whole or not at all; `-` is standard output.

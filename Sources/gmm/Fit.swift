@@ -69,8 +69,40 @@ struct Fit: ParsableCommand {
       valueName: "on|off"))
   var skipping: Switch = .on
 
-  @Option(help: "How a range is ranked: bic, aic or icl.")
-  var criterion: InformationCriterion = .bic
+  @Option(
+    help: ArgumentHelp(
+      """
+      How a range is ranked: bic, aic, aicc (AIC for few rows), icl, nec (normalized entropy), cv (log-likelihood of \
+      held-out rows) or blrt (bootstrapped likelihood-ratio tests, of one structure).
+      """, valueName: "bic|aic|aicc|icl|nec|cv|blrt"))
+  var criterion: SelectionCriterion = .bic
+
+  @Option(help: ArgumentHelp("Folds of --criterion cv.", valueName: "V"))
+  var folds = 10
+
+  @Option(help: ArgumentHelp("Tables that each test of --criterion blrt draws.", valueName: "B"))
+  var replicates = 99
+
+  @Option(
+    help: ArgumentHelp("Level of the tests of --criterion blrt.", valueName: "P"))
+  var level = 0.05
+
+  @Option(
+    help: """
+      Whether the candidates of a range are tried again from each other's models, so that none is less likely than one \
+      nested in it: on or off.
+      """)
+  var neighbours: Switch = .on
+
+  @Option(
+    help: ArgumentHelp("Write all candidates, for --merge-search.", valueName: "FILE.json"))
+  var search: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Rank an earlier search of the same table along with this one; may be given several times.",
+      valueName: "FILE.json"))
+  var mergeSearch: [String] = []
 
   @Flag(help: "Exit with status 1 if the fit did not converge.")
   var requireConvergence = false
@@ -87,6 +119,18 @@ struct Fit: ParsableCommand {
 
   @Option(help: ArgumentHelp("Write a picture of the data and the fit.", valueName: "FILE.svg"))
   var plot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of the criterion over the number of components, a line for each structure.",
+      valueName: "FILE.svg"))
+  var criterionPlot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of how the components overlap: which rows are labelled as another one's.",
+      valueName: "FILE.svg"))
+  var overlapPlot: String?
 
   @Option(
     help: ArgumentHelp(
@@ -112,6 +156,11 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  /// The files asked for.
+  private var results: [String?] {
+    [modelFile, report, plot, criterionPlot, overlapPlot, trace, search]
+  }
+
   func validate() throws {
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
@@ -124,7 +173,7 @@ struct Fit: ParsableCommand {
         "--checkpoint-interval is \(checkpointInterval); it must be at least 0 and at most 1000000."
       )
     }
-    let outputs = [modelFile, report, plot, trace, checkpoint].compactMap { $0 }
+    let outputs = (results + [checkpoint]).compactMap { $0 }
     if Set(outputs).count < outputs.count {
       throw ValidationError("two outputs have the same name; each needs one of its own.")
     }
@@ -132,25 +181,40 @@ struct Fit: ParsableCommand {
 
   func run() throws {
     let problem = try readProblem()
-    let recorder = FrameRecorder(criterion: criterion, equalWeights: equalWeights)
+    let earlier = try mergeSearch.map { (path) throws(MixtureError) in
+      try SearchFile.ranking(at: path)
+    }
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
-      criterion: criterion, estimation: problem.settings)
+      criterion: criterion, estimation: problem.settings,
+      learnsFromNeighbours: neighbours == .on, foldCount: folds, replicateCount: replicates,
+      significanceLevel: level)
     let progress = FitProgress(
       mode: common.quiet ? .silent : progress ? .lines : .terminal, search: search,
       restarts: restarts, problem: problem.description)
-    let observer: (Int, IterationReport) -> ObserverDecision = { candidate, iteration in
-      progress.observe(iteration, candidate: candidate)
-      if report != nil { recorder.record(iteration, candidate: candidate) }
+    // A single fit is recorded on its way; of several the best is made again.
+    let isSingle = search.componentCounts.count * search.covariances.count == 1
+    let recorder = FrameRecorder()
+    let record = { (_: Int, iteration: IterationReport) -> ObserverDecision in
+      recorder.record(iteration)
       return .proceed
     }
-    let ranking = try search.run(
+    let own = try search.run(
       problem.source, checkpoints: checkpointPlan(for: search),
-      observer: report != nil || progress.isHeard ? observer : nil)
+      progress: progress.isHeard ? progress.observe : nil,
+      observer: report != nil && isSingle ? record : nil)
+    var ranking = own
+    for other in earlier { ranking = try ranking.merged(with: other) }
+    if report != nil, !isSingle {
+      _ = try search.settings(of: ranking.candidates[ranking.bestIndex]).fit(problem.source) {
+        record(0, $0)
+      }
+    }
     progress.clear()
 
     let fit = ranking.best
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
+    for line in FitReport.spuriousLines(ranking) { common.notice(line) }
     if !fit.isConverged, tolerance > 0, iterations > 0 {
       common.notice(
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
@@ -159,7 +223,7 @@ struct Fit: ParsableCommand {
     let document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
     try writeFiles(
-      problem, ranking, document, frames: recorder.frames(candidate: ranking.bestIndex, of: fit))
+      problem, ranking, document, frames: recorder.frames(of: fit))
     try printResult(problem, ranking, document)
     // All that was asked for is written; what is left of the run is of no use.
     if let checkpoint { CheckpointFile.remove(at: checkpoint) }
@@ -174,11 +238,17 @@ struct Fit: ParsableCommand {
     let resumed = try CheckpointFile.search(at: checkpoint)
     if let resumed {
       let count = search.componentCounts.count * search.covariances.count
+      let finished = resumed.finishedCount
       var text = "going on from \(checkpoint): iteration \(resumed.fit.iteration)"
       if restarts > 1 { text += ", restart \(resumed.fit.restart + 1) of \(restarts)" }
-      if count > 1 { text += ", candidate \(resumed.finishedCount + 1) of \(count)" }
+      if count > 1 {
+        text +=
+          finished < count ? ", candidate \(finished + 1) of \(count)" : ", fit \(finished + 1)"
+      }
       common.notice(text)
-      if report != nil { common.notice("\(report!) will not play the iterations before.") }
+      if report != nil, count == 1 {
+        common.notice("\(report!) will not play the iterations before.")
+      }
     }
     return CheckpointPlan(
       resumed: resumed, interval: .milliseconds(Int64(checkpointInterval * 1000))
@@ -315,12 +385,25 @@ struct Fit: ParsableCommand {
     frames: [MixtureReport.Frame]
   ) throws(MixtureError) {
     if let modelFile { try document.write(to: modelFile) }
+    if let search { try SearchFile.write(ranking, to: search) }
     if let trace { try writeTrace(ranking.best, to: trace) }
     if let plot {
       try AtomicFile.write(
         MixturePicture.svg(
           of: problem.source, model: document.mixture,
           options: MixturePicture.Options(features: document.featureNames)), to: plot)
+    }
+    if let criterionPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          candidates: MixtureReport.candidates(of: ranking),
+          criterion: criterion == .likelihoodRatioTest ? .bic : criterion), to: criterionPlot)
+    }
+    if let overlapPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          overlap: document.mixture.misclassification(
+            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
     }
     if let report {
       var page = MixtureReport(
@@ -330,14 +413,7 @@ struct Fit: ParsableCommand {
       page.frames = frames
       page.criterion = criterion
       if ranking.candidates.count > 1 {
-        page.candidates = ranking.candidates.enumerated().compactMap { index, candidate in
-          candidate.fit.map {
-            MixtureReport.Candidate(
-              componentCount: candidate.componentCount, structure: candidate.covariance.rawValue,
-              logLikelihood: $0.logLikelihood, bic: $0.bic, aic: $0.aic, icl: $0.icl,
-              isChosen: index == ranking.bestIndex)
-          }
-        }
+        page.candidates = MixtureReport.candidates(of: ranking)
       }
       try AtomicFile.write(page.html(), to: report)
     }
@@ -361,9 +437,11 @@ struct Fit: ParsableCommand {
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    if [modelFile, report, plot, trace].contains("-") { return }
+    if results.contains("-") { return }
     switch common.format {
-    case .json: try Terminal.print(document.json)
+    case .json:
+      try Terminal.print(
+        ranking.candidates.count > 1 ? document.json(with: ranking) : document.json)
     case .text:
       var text =
         "\(Terminal.count(problem.source.observationCount, "observation")) of "
@@ -372,7 +450,7 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
-      let written = [modelFile, report, plot, trace].compactMap { $0 }
+      let written = results.compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)
     }

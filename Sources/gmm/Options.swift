@@ -189,5 +189,5 @@ enum StartOption: ExpressibleByArgument {
 }
 
 extension Acceleration: ExpressibleByArgument {}
-extension InformationCriterion: ExpressibleByArgument {}
+extension SelectionCriterion: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

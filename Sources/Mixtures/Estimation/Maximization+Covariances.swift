@@ -101,35 +101,50 @@ struct CovarianceMaximization {
 
     let descending = (0..<K).map { k in logs[k * d..<(k + 1) * d].sorted(by: >) }
     /// log νₖ for a volume of eᵘ; −∞ for a component without spread.
-    func logLevel(_ k: Int, _ u: Double) -> Double {
+    func logLevel(_ k: Int, _ u: Double) -> (value: Double, slope: Double) {
       var sum = 0.0
       for (m, log) in descending[k].enumerated() {
         guard log > -.infinity else {
-          return m == 0 ? -.infinity : (sum - Double(d) * u) / Double(m)
+          return m == 0
+            ? (-.infinity, 0) : ((sum - Double(d) * u) / Double(m), -Double(d) / Double(m))
         }
         sum += log
         let level = (sum - Double(d) * u) / Double(m + 1)
-        if m + 1 == d || level >= descending[k][m + 1] { return level }
+        if m + 1 == d || level >= descending[k][m + 1] {
+          return (level, -Double(d) / Double(m + 1))
+        }
       }
-      return -.infinity
+      return (-.infinity, 0)
     }
-    func excess(_ u: Double) -> Double {
-      (0..<K).reduce(-total) { $0 + Kernels.exp(logLevel($1, u)) }
+    func excess(_ u: Double) -> (value: Double, slope: Double) {
+      (0..<K).reduce(into: (-total, 0.0)) { sum, k in
+        let level = logLevel(k, u)
+        let count = Kernels.exp(level.value)
+        sum.0 += count
+        sum.1 += count * level.slope
+      }
     }
     var u = 0.0
-    if excess(0) > 0 {
-      var upper = 1.0
-      while excess(upper) > 0 { upper *= 2 }
+    var end = excess(0)
+    if end.value > 0 {
+      // Newton's method within a bracket, halved where a step would leave it.
+      var (lower, upper) = (0.0, 1.0)
+      while excess(upper).value > 0 { upper *= 2 }
       while true {
-        let middle = 0.5 * (u + upper)
-        guard middle > u, middle < upper else { break }
-        if excess(middle) > 0 { u = middle } else { upper = middle }
+        var next = u - end.value / end.slope
+        if !(next > lower && next < upper) { next = 0.5 * (lower + upper) }
+        guard next > lower, next < upper, next != u else { break }
+        let isStill = abs(next - u) <= 2 * next.ulp
+        u = next
+        if isStill { break }
+        end = excess(u)
+        if end.value > 0 { lower = u } else { upper = u }
       }
     }
     var elements: [Double] = []
     var floored: [Int] = []
     for k in 0..<K {
-      let level = logLevel(k, u)
+      let level = logLevel(k, u).value
       let raised = (0..<d).map { level > -.infinity ? max(logs[k * d + $0] - level, 0) : u }
       if raised.contains(0) { floored.append(k) }
       elements += (0..<d).map { Kernels.exp(raised[$0]) * bounds[$0] }

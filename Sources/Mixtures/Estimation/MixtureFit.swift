@@ -47,6 +47,8 @@ public struct MixtureFit: Sendable, Codable {
   public var bic: Double { value(of: .bic) }
   /// Akaike's information criterion, −2 ℓ + 2 p; smaller is better.
   public var aic: Double { value(of: .aic) }
+  /// Akaike's information criterion corrected for few observations, AIC + 2 p (p + 1) / (n − p − 1); smaller is better.
+  public var aicc: Double { value(of: .aicc) }
   /// The integrated completed likelihood, BIC + 2 × entropy; smaller is better.
   public var icl: Double { value(of: .icl) }
 }
