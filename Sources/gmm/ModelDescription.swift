@@ -69,7 +69,7 @@ struct ModelDescription {
   static func rescueLines(_ events: [RescueEvent]) -> [String] {
     var lines: [String] = []
     for event in events where event.action == .reduced { lines.append(event.detail + ".") }
-    for action in [RescueEvent.Action.floored, .reseeded, .merged, .dropped] {
+    for action in [RescueEvent.Action.floored, .reseeded, .merged, .dropped, .kept] {
       let some = events.filter { $0.action == action }
       guard let first = some.first else { continue }
       let components = Set(some.map(\.component)).sorted()
@@ -83,6 +83,7 @@ struct ModelDescription {
       case .floored: verb = "held at the covariance floor"
       case .reseeded: verb = "moved to rows that were explained worst"
       case .merged: verb = "merged into a neighbour"
+      case .kept: verb = "kept as they were"
       default: verb = "dropped"
       }
       lines.append("\(named) \(verb) (first at iteration \(first.iteration): \(first.detail)).")

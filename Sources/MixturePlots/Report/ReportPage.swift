@@ -161,6 +161,7 @@ struct ReportPage {
       what = "\(component) collapsed and was moved to the observation that was explained worst"
     case .merged: what = "\(component) collapsed and was added to another"
     case .dropped: what = "\(component) collapsed and was removed"
+    case .kept: what = "\(component) was about to collapse and was kept as it was"
     case .reduced:
       what =
         "There were fewer distinct observations than components asked for; "

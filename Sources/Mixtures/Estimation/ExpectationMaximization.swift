@@ -148,7 +148,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       ends: ends.logLikelihoods, reduction: reduction)
   }
 
-  private func requireValidSettings() throws(MixtureError) {
+  func requireValidSettings() throws(MixtureError) {
     func require(_ holds: Bool, _ message: String) throws(MixtureError) {
       if !holds { throw MixtureError(.invalidSetting, message) }
     }

@@ -75,11 +75,12 @@ extension ModelSelection {
     let step = 1 << 16
     for start in stride(from: 0, to: heldOut.observationCount, by: step) {
       let rows = start..<min(start + step, heldOut.observationCount)
-      for density in try fit.model.logDensities(
+      let densities = try fit.model.logDensities(
         of: RowSlice(heldOut, rows: rows), threadCount: threadCount)
-      {
-        let difference = density - center
-        score.logLikelihood += density
+      for (row, density) in zip(rows, densities) {
+        let weight = heldOut.annotations?.caseWeights?.values[row] ?? 1
+        let difference = weight * (density - center)
+        score.logLikelihood += weight * density
         score.deviation += difference
         score.squares += difference * difference
       }
@@ -120,6 +121,7 @@ struct FoldRows<Base: ObservationSource>: ObservationSource {
   private let fold: Int
   private let isHeldOut: Bool
   let observationCount: Int
+  let annotations: RowAnnotations?
 
   init(_ base: Base, folds: Folds, fold: Int, isHeldOut: Bool) {
     self.base = base
@@ -128,6 +130,15 @@ struct FoldRows<Base: ObservationSource>: ObservationSource {
     self.isHeldOut = isHeldOut
     let count = folds.rowCount(ofFold: fold)
     observationCount = isHeldOut ? count : folds.rowCount - count
+    annotations = base.annotations.map { annotations in
+      var rows: [Int] = []
+      for first in stride(from: 0, to: folds.rowCount, by: folds.count) {
+        let order = folds.order(ofGroup: first / folds.count)
+        for row in first..<min(first + folds.count, folds.rowCount)
+        where (order[row - first] == fold) == isHeldOut { rows.append(row) }
+      }
+      return annotations.selecting(rows)
+    }
   }
 
   var featureCount: Int { base.featureCount }

@@ -81,6 +81,15 @@ public struct ModelSelection: Sendable {
     observer: ((Int, IterationReport) -> ObserverDecision)? = nil
   ) throws(MixtureError) -> Ranking {
     try requireValidSettings(observationCount: source.observationCount)
+    if criterion == .likelihoodRatioTest,
+      !(source.annotations?.isComplete ?? true) || source.annotations?.knownComponents != nil
+        || source.annotations?.isTruncated ?? false || estimation.background != .none
+    {
+      throw MixtureError(
+        .invalidSetting,
+        "likelihood-ratio tests draw tables of plain rows; these rows carry gaps, noise, known components, limits or "
+          + "a background. Choose by another criterion.")
+    }
     let run = SearchRun(
       self, on: source, checkpoints: checkpoints, progress: progress, observer: observer)
     return try run.ranking()

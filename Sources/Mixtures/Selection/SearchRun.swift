@@ -213,18 +213,22 @@ final class SearchRun<Source: ObservationSource> {
   /// every candidate is at least as likely as those.
   private func learnFromNeighbours() throws(MixtureError) {
     guard search.learnsFromNeighbours, search.estimation.initialization.isRandom, cells.count > 1,
-      candidates.contains(where: { $0.fit != nil })
+      candidates.contains(where: { $0.fit != nil }),
+      // Components of which something is known have names, and a background is nested in nothing.
+      source.annotations?.knownComponents == nil, search.estimation.background == .none
     else { return }
     let scale = try scale()
     var random = RandomStream(seed: search.estimation.seed, stream: 1 << 62)
     let largest = max(search.componentCounts.max() ?? 1, 1)
-    let part = try DrawnPart(
-      source,
-      limit: DrawnPart.rowLimit(
-        componentCount: largest, featureCount: source.featureCount,
-        form: search.covariances.contains { $0.form == .full } ? .full : .diagonal),
-      scale: scale, random: &random
-    ).rows
+    let limit = DrawnPart.rowLimit(
+      componentCount: largest, featureCount: source.featureCount,
+      form: search.covariances.contains { $0.form == .full } ? .full : .diagonal)
+    let part =
+      source.annotations == nil
+      ? try DrawnPart(source, limit: limit, scale: scale, random: &random).rows
+      : try CompletedPart(
+        source, limit: limit, scale: scale, settings: search.estimation, random: &random
+      ).rows
     // The candidates of one wave depend on those of earlier ones only.
     let counts = Array(Set(search.componentCounts)).sorted()
     let waves = Dictionary(grouping: cells.indices) { index in
@@ -493,7 +497,7 @@ extension MixtureFit {
   ) -> MixtureFit {
     MixtureFit(
       model: model, logLikelihood: score.logLikelihood, entropy: score.entropy,
-      observationCount: observationCount,
+      observationCount: observationCount, criterionCount: criterionCount, caseWeight: caseWeight,
       parameterCount: model.parameterCount(equalWeights: equalWeights),
       trace: [
         IterationRecord(
