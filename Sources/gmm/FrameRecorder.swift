@@ -13,8 +13,8 @@ final class FrameRecorder {
     var stride = 1
     var frames: [MixtureReport.Frame] = []
     var last: MixtureReport.Frame?
-    /// The log-likelihood, and the criterion, of the last model.
-    var end = (logLikelihood: -Double.infinity, criterion: Double.infinity)
+    /// The objective, and the criterion, of the last model.
+    var end = (objective: -Double.infinity, criterion: Double.infinity)
 
     mutating func add(_ frame: MixtureReport.Frame) {
       last = frame
@@ -28,6 +28,7 @@ final class FrameRecorder {
 
   private let criterion: InformationCriterion
   private let equalWeights: Bool
+  private let fixed: FixedParameters
   private var current: Run?
   private var best: Run?
   /// The first iterations are the most telling; they are all kept.
@@ -37,7 +38,8 @@ final class FrameRecorder {
   static let modelLimit = 2 * (limit + 2)
 
   /// A recorder for a search that this criterion decides.
-  init(criterion: InformationCriterion, equalWeights: Bool) {
+  init(criterion: InformationCriterion, equalWeights: Bool, fixed: FixedParameters) {
+    self.fixed = fixed
     self.criterion = criterion
     self.equalWeights = equalWeights
   }
@@ -49,11 +51,14 @@ final class FrameRecorder {
     }
     let statistics = report.statistics
     current?.add(MixtureReport.Frame(report))
+    let model = report.model
     current?.end = (
-      report.logLikelihood,
+      report.objective,
       criterion.value(
         logLikelihood: report.logLikelihood,
-        parameterCount: report.model.parameterCount(equalWeights: equalWeights),
+        parameterCount: fixed.parameterCount(
+          structure: model.structure, featureCount: model.featureCount,
+          componentCount: model.componentCount, equalWeights: equalWeights),
         observationCount: statistics.caseWeight, entropy: statistics.entropy)
     )
   }
@@ -66,14 +71,14 @@ final class FrameRecorder {
       + (run.last.map { $0.iteration == run.frames.last?.iteration ? [] : [$0] } ?? [])
   }
 
-  /// Keeps the present run if it is better than the best: among restarts by the likelihood, as a fit chooses, and among
+  /// Keeps the present run if it is better than the best: among restarts by the objective, as a fit chooses, and among
   /// candidates by the criterion, as a search does.
   private func finish() {
     defer { current = nil }
     guard let run = current else { return }
     let isBetter = best.map {
       $0.candidate == run.candidate
-        ? run.end.logLikelihood > $0.end.logLikelihood : run.end.criterion < $0.end.criterion
+        ? run.end.objective > $0.end.objective : run.end.criterion < $0.end.criterion
     }
     if isBetter ?? true { best = run }
   }
