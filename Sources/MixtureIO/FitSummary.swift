@@ -137,7 +137,8 @@ public struct FitSummary: Sendable, Codable {
     var likelihoods: [Double] = []
     for end in ends ?? [] { likelihoods.append(try end.number(orNull: .nan)) }
     restartLogLikelihoods = likelihoods
-    prior = try reader.optionalMember(CodingKeys.prior.rawValue).map { (reader) throws(MixtureError) in
+    prior = try reader.optionalMember(CodingKeys.prior.rawValue).map {
+      (reader) throws(MixtureError) in
       try ConjugatePrior(reader)
     }
     logPrior =

@@ -94,7 +94,8 @@ public struct ConjugatePrior: Sendable, Codable, Equatable {
     let values = SymmetricEigen(packed: scaled, order: d).values
     try require(
       values.allSatisfy { $0 >= -1e-12 * Double(d) },
-      "the prior's scale is not positive semidefinite; it must be a covariance matrix times a count.")
+      "the prior's scale is not positive semidefinite; it must be a covariance matrix times a count."
+    )
   }
 }
 

@@ -485,7 +485,8 @@ struct EMRun {
     }
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
-      logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil }, seconds: seconds)
+      logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil },
+      seconds: seconds)
   }
 
   /// The M-step, with components that collapse rescued.

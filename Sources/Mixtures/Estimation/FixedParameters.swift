@@ -94,7 +94,8 @@ public struct FixedParameters: Sendable, Codable, Equatable {
     }
     try require(
       values.componentCount == K,
-      "the mixture with the fixed values has \(values.componentCount) components; it must have \(K).")
+      "the mixture with the fixed values has \(values.componentCount) components; it must have \(K)."
+    )
     guard values.featureCount == d else {
       throw .featureCountMismatch(model: values.featureCount, observations: d)
     }
@@ -111,7 +112,8 @@ public struct FixedParameters: Sendable, Codable, Equatable {
     try require(
       covariances.isEmpty || covariances.count == K || areApart,
       "the covariances of \(covariances.count) of \(K) components are to be fixed, but those of "
-        + "\(structure.rawValue) have something in common. Fix all of them or none, or use VII, VVI or VVV.")
+        + "\(structure.rawValue) have something in common. Fix all of them or none, or use VII, VVI or VVV."
+    )
     var elements: [Double] = []
     let fixed = covariances.sorted()
     if !fixed.isEmpty {

@@ -171,7 +171,8 @@ struct MaximizationStep {
     guard collapses.isEmpty else { return }
 
     if let held, held.covariance(0) != nil, (0..<K).allSatisfy({ held.covariance($0) != nil }) {
-      elements = structure.isShared
+      elements =
+        structure.isShared
         ? Array(held.covariance(0)!) : (0..<K).flatMap { held.covariance($0)! }
       return
     }
