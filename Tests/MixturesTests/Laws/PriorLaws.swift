@@ -405,6 +405,20 @@ private func penalised(
     #expect(other.fixed == FixedParameters(means: [1]))
   }
 
+  @Test("a fit with a prior and fixed parameters that was interrupted goes on to the same bits")
+  func resumed() throws {
+    let problem = try RandomProblem(n: 200, d: 2, K: 3, separation: 1, seed: 14)
+    let settings = ExpectationMaximization(
+      componentCount: 3, initialization: .model(problem.model),
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 15), prior: .mclust,
+      fixed: FixedParameters(weights: [2], means: [0], covariances: [1]), threadCount: 1)
+    let (fit, runs) = try CheckpointTests.interrupted(settings, problem.observations)
+    let whole = try settings.fit(problem.observations)
+    #expect(runs > 10)
+    CheckpointTests.expectSame(fit, whole)
+    #expect(fit.trace.map(\.objective) == whole.trace.map(\.objective))
+  }
+
   @Test("what cannot be fixed, and priors out of range, are errors that say so")
   func errors() throws {
     let problem = try RandomProblem(n: 60, d: 2, K: 2, seed: 1)
