@@ -47,3 +47,20 @@ public struct IterationRecord: Sendable, Codable, Equatable {
   /// What the fit maximises, and what therefore never falls: the log-likelihood plus `logPrior`.
   public var objective: Double { logLikelihood + logPrior }
 }
+
+extension IterationRecord {
+  private enum CodingKeys: String, CodingKey {
+    case iteration, logLikelihood, logPrior, weights, seconds
+  }
+
+  /// Decodes a record; without `logPrior`, as one of a fit without a prior.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      iteration: try container.decode(Int.self, forKey: .iteration),
+      logLikelihood: try container.decode(Double.self, forKey: .logLikelihood),
+      logPrior: try container.decodeIfPresent(Double.self, forKey: .logPrior) ?? 0,
+      weights: try container.decode([Double].self, forKey: .weights),
+      seconds: try container.decode(Double.self, forKey: .seconds))
+  }
+}
