@@ -37,6 +37,12 @@ public struct FitSummary: Sendable, Codable {
   public let equalWeights: Bool
   /// The log-likelihood that each restart ended with; NaN for one that the file has as null.
   public let restartLogLikelihoods: [Double]
+  /// The prior that was used; nil if there was none.
+  public let prior: ConjugatePrior?
+  /// The logarithm of its density at the model, up to a constant; 0 without a prior.
+  public let logPrior: Double
+  /// Which parameters were fixed.
+  public let fixed: FixedParameters
 
   /// The keys in a model file, in its order.
   enum CodingKeys: String, CodingKey {
@@ -48,6 +54,7 @@ public struct FitSummary: Sendable, Codable {
     case isConverged = "converged"
     case stoppingReason, seed, restart, rescued
     case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods
+    case prior, logPrior, fixed
   }
 
   /// The summary of a fit.
@@ -68,13 +75,16 @@ public struct FitSummary: Sendable, Codable {
     entropy = fit.entropy
     self.equalWeights = equalWeights
     restartLogLikelihoods = fit.restartLogLikelihoods
+    prior = fit.prior
+    logPrior = fit.logPrior
+    fixed = fit.fixed
   }
 
   var json: JSONValue {
     func member(_ key: CodingKeys, _ value: JSONValue) -> JSONValue.Member {
       JSONValue.Member(key: key.rawValue, value: value)
     }
-    return .object([
+    var members = [
       member(.observationCount, .number(observationCount)),
       member(.logLikelihood, .number(logLikelihood)),
       member(.parameterCount, .number(parameterCount)),
@@ -91,7 +101,12 @@ public struct FitSummary: Sendable, Codable {
       member(.entropy, .number(entropy)),
       member(.equalWeights, .truth(equalWeights)),
       member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
-    ])
+    ]
+    if let prior {
+      members += [member(.prior, prior.json), member(.logPrior, .number(logPrior))]
+    }
+    if !fixed.isEmpty { members.append(member(.fixed, fixed.json)) }
+    return .object(members)
   }
 
   /// The keys that version 1 demands are demanded; those that were added to it have defaults.
@@ -122,6 +137,60 @@ public struct FitSummary: Sendable, Codable {
     var likelihoods: [Double] = []
     for end in ends ?? [] { likelihoods.append(try end.number(orNull: .nan)) }
     restartLogLikelihoods = likelihoods
+    prior = try reader.optionalMember(CodingKeys.prior.rawValue).map {
+      (reader) throws(MixtureError) in
+      try ConjugatePrior(reader)
+    }
+    logPrior =
+      try reader.optionalMember(CodingKeys.logPrior.rawValue)?.number(orNull: .nan) ?? 0
+    fixed =
+      try reader.optionalMember(CodingKeys.fixed.rawValue).map { (reader) throws(MixtureError) in
+        try FixedParameters(reader)
+      } ?? .none
+  }
+}
+
+extension ConjugatePrior {
+  fileprivate var json: JSONValue {
+    .object([
+      JSONValue.Member(key: "weightConcentration", value: .number(weightConcentration)),
+      JSONValue.Member(key: "mean", value: .array(mean.map { .number($0) })),
+      JSONValue.Member(key: "meanCount", value: .number(meanCount)),
+      JSONValue.Member(key: "degreesOfFreedom", value: .number(degreesOfFreedom)),
+      JSONValue.Member(
+        key: "scale",
+        value: .array((0..<scale.rowCount).map { .array(scale.row($0).map { .number($0) }) })),
+    ])
+  }
+
+  fileprivate init(_ reader: JSONReader) throws(MixtureError) {
+    self.init(
+      weightConcentration: try reader.member("weightConcentration").number(),
+      mean: try reader.member("mean").numbers(),
+      meanCount: try reader.member("meanCount").number(),
+      degreesOfFreedom: try reader.member("degreesOfFreedom").number(),
+      scale: try reader.member("scale").matrix())
+  }
+}
+
+extension FixedParameters {
+  fileprivate var json: JSONValue {
+    func list(_ key: String, _ components: Set<Int>) -> JSONValue.Member {
+      JSONValue.Member(key: key, value: .array(components.sorted().map { .number($0) }))
+    }
+    return .object([
+      list("weights", weights), list("means", means), list("covariances", covariances),
+    ])
+  }
+
+  fileprivate init(_ reader: JSONReader) throws(MixtureError) {
+    func list(_ key: String) throws(MixtureError) -> [Int] {
+      var components: [Int] = []
+      for element in try reader.member(key).elements() { components.append(try element.count()) }
+      return components
+    }
+    self.init(
+      weights: try list("weights"), means: try list("means"), covariances: try list("covariances"))
   }
 }
 

@@ -57,6 +57,22 @@ struct Fit: ParsableCommand {
       "Covariance floor, as a fraction of the data's variance; 0: none.", valueName: "F"))
   var floor = 1e-6
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Prior of the parameters: none, mclust, shrinkage (towards the table's variances), shrinkage=identity, or floor=F \
+      (a smooth floor, as a fraction of the data's variance).
+      """, valueName: "NAME"))
+  var prior: PriorOption = PriorOption(.none)
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Leave parameters of --start model=FILE as they are: weights, means or covariances, of all components or of some, \
+      counted from 0. May be given several times.
+      """, valueName: "WHAT[=0,2]"))
+  var fix: [FixOption] = []
+
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
@@ -164,6 +180,11 @@ struct Fit: ParsableCommand {
   func validate() throws {
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
+    }
+    if !fix.isEmpty {
+      guard case .model = start else {
+        throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
+      }
     }
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
@@ -299,7 +320,7 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, rescuePolicy: rescue, acceleration: acceleration,
+      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue, acceleration: acceleration,
       skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
     var counts = components?.counts
     var structures =
@@ -319,6 +340,7 @@ struct Fit: ParsableCommand {
       let count = model.componentCount
       try requireCount(count, counts, "\(path) has \(Terminal.count(count, "component"))")
       settings.initialization = .model(model)
+      for option in fix { option.add(to: &settings.fixed, componentCount: count) }
       counts = [count]
       if covariance == nil { structures = [model.structure] }
     }
@@ -423,12 +445,15 @@ struct Fit: ParsableCommand {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()
-      try output.write("iteration,log_likelihood,seconds\(weights)\n")
+      let hasPrior = fit.prior != nil
+      try output.write(
+        "iteration,log_likelihood\(hasPrior ? ",objective" : ""),seconds\(weights)\n")
       for record in fit.trace {
         // Components that were dropped leave their cells empty.
         let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
         try output.write(
-          "\(record.iteration),\(record.logLikelihood),\(record.seconds)\(cells.joined())\n")
+          "\(record.iteration),\(record.logLikelihood)\(hasPrior ? ",\(record.objective)" : ""),"
+            + "\(record.seconds)\(cells.joined())\n")
       }
     }
   }

@@ -177,24 +177,24 @@ struct Pace {
   private struct Previous {
     let restart: Int
     let seconds: Double
-    let logLikelihood: Double
+    let objective: Double
   }
 
   mutating func observe(_ report: IterationReport, candidate: Int, rule: StoppingRule) {
     observe(
       candidate: candidate, restart: report.restart, iteration: report.iteration,
-      seconds: report.seconds, logLikelihood: report.logLikelihood,
+      seconds: report.seconds, objective: report.objective,
       caseWeight: report.statistics.caseWeight, remainingGain: report.remainingGain, rule: rule)
   }
 
   mutating func observe(
-    candidate: Int, restart: Int, iteration: Int, seconds: Double, logLikelihood: Double,
+    candidate: Int, restart: Int, iteration: Int, seconds: Double, objective: Double,
     caseWeight: Double, remainingGain: Double?, rule: StoppingRule
   ) {
     let last = previous?.report
     let isSameFit = previous?.candidate == candidate && last?.restart == restart
     previous = (
-      candidate, Previous(restart: restart, seconds: seconds, logLikelihood: logLikelihood)
+      candidate, Previous(restart: restart, seconds: seconds, objective: objective)
     )
     limitLeft = max(0, rule.iterationLimit - iteration)
     iterationsLeft = rule.tolerance == 0 ? limitLeft : nil
@@ -205,7 +205,7 @@ struct Pace {
     let taken = seconds - last.seconds
     secondsPerIteration = secondsPerIteration.map { $0 + 0.3 * (taken - $0) } ?? taken
     guard rule.tolerance > 0, let remainingGain else { return }
-    let gain = (logLikelihood - last.logLikelihood) / caseWeight
+    let gain = (objective - last.objective) / caseWeight
     iterationsLeft = Self.iterationsLeft(
       gain: gain, remainingGain: remainingGain, tolerance: rule.tolerance
     ).map { min($0, limitLeft) }

@@ -40,7 +40,13 @@ enum FitReport {
       + "\(words(for: fit.stoppingReason)) after \(Terminal.count(fit.iterationCount, "iteration"))"
     let restarts = fit.restartLogLikelihoods.count
     if restarts > 1 { text += ", best of \(restarts) restarts" }
-    text += ".\n\(criteriaLine(summary))\n\n"
+    text += ".\n\(criteriaLine(summary))\n"
+    if fit.prior != nil {
+      text +=
+        "With a prior, whose log density is \(Terminal.fixed(fit.logPrior, 4)); the criteria are those of "
+        + "the log-likelihood.\n"
+    }
+    text += "\n"
     return text + ModelDescription(model: fit.model, features: features).componentTable
   }
 

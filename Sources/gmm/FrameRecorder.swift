@@ -12,11 +12,11 @@ final class FrameRecorder {
     var stride = 1
     var frames: [MixtureReport.Frame] = []
     var last: MixtureReport.Frame?
-    var logLikelihood = -Double.infinity
+    /// The objective of the last model.
+    var objective = -Double.infinity
 
     mutating func add(_ frame: MixtureReport.Frame) {
       last = frame
-      logLikelihood = frame.logLikelihood
       guard frame.iteration < keptWhole || frame.iteration % stride == 0 else { return }
       frames.append(frame)
       guard frames.count > limit else { return }
@@ -39,6 +39,7 @@ final class FrameRecorder {
       current = Run(restart: report.restart)
     }
     current?.add(MixtureReport.Frame(report))
+    current?.objective = report.objective
   }
 
   /// The frames that led to a fit; the last is the fit's own model.
@@ -49,10 +50,10 @@ final class FrameRecorder {
       + (run.last.map { $0.iteration == run.frames.last?.iteration ? [] : [$0] } ?? [])
   }
 
-  /// Keeps the present run if it is likelier than the best, as a fit chooses.
+  /// Keeps the present run if it is better than the best, as a fit chooses.
   private func finish() {
     defer { current = nil }
     guard let run = current else { return }
-    if best.map({ run.logLikelihood > $0.logLikelihood }) ?? true { best = run }
+    if best.map({ run.objective > $0.objective }) ?? true { best = run }
   }
 }

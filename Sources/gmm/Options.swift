@@ -188,6 +188,76 @@ enum StartOption: ExpressibleByArgument {
   }
 }
 
+/// A prior, as written on the command line.
+struct PriorOption: ExpressibleByArgument, CustomStringConvertible {
+  let prior: MixturePrior
+
+  init(_ prior: MixturePrior) {
+    self.prior = prior
+  }
+
+  init?(argument: String) {
+    switch argument {
+    case "none": prior = .none
+    case "mclust": prior = .mclust
+    case "shrinkage", "shrinkage=diagonal": prior = .shrinkage()
+    case "shrinkage=identity": prior = .shrinkage(towards: .identity)
+    default:
+      guard argument.hasPrefix("floor="), let fraction = Double(argument.dropFirst(6)) else {
+        return nil
+      }
+      prior = .floor(fraction)
+    }
+  }
+
+  var description: String {
+    switch prior {
+    case .none: return "none"
+    case .mclust: return "mclust"
+    case .shrinkage(let target): return "shrinkage=\(target.rawValue)"
+    case .floor(let fraction): return "floor=\(fraction)"
+    case .conjugate: return "conjugate"
+    }
+  }
+
+  var defaultValueDescription: String { description }
+}
+
+/// Parameters to leave as they are, as written on the command line: `means`, or `means=0,2`.
+struct FixOption: ExpressibleByArgument {
+  private enum Kind: String {
+    case weights
+    case means
+    case covariances
+  }
+
+  private let kind: Kind
+  /// The components; nil for all.
+  private let components: [Int]?
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let kind = Kind(rawValue: String(parts[0])) else { return nil }
+    self.kind = kind
+    guard parts.count == 2 else {
+      components = nil
+      return
+    }
+    let numbers = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.allSatisfy({ $0 != nil }) else { return nil }
+    components = numbers.compactMap { $0 }
+  }
+
+  func add(to fixed: inout FixedParameters, componentCount: Int) {
+    let components = components ?? Array(0..<componentCount)
+    switch kind {
+    case .weights: fixed.weights.formUnion(components)
+    case .means: fixed.means.formUnion(components)
+    case .covariances: fixed.covariances.formUnion(components)
+    }
+  }
+}
+
 extension Acceleration: ExpressibleByArgument {}
 extension SelectionCriterion: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

@@ -175,6 +175,46 @@ let twoGroups: String = {
     #expect(exact["iterations"] as? Int == 4)
   }
 
+  @Test("--prior and --fix are recorded in the model file, and the trace has the objective")
+  func priorAndFixed() throws {
+    #expect(
+      try command.run("fit", "groups.csv", "-k", "2", "--prior", "mclust", "-o", "first.json")
+        .status == 0)
+    let text = try command.read("first.json")
+    let record = try #require(try object(text)["fit"] as? [String: Any])
+    let prior = try #require(record["prior"] as? [String: Any])
+    #expect(prior["degreesOfFreedom"] as? Double == 4)
+    #expect(prior["meanCount"] as? Double == 0.01)
+    #expect(record["fixed"] == nil)
+    let result = try command.run(
+      "fit", "groups.csv", "--start", "model=first.json", "--fix", "means=1", "--fix", "weights",
+      "--prior", "shrinkage", "--trace", "trace.csv", "-o", "second.json")
+    #expect(result.status == 0)
+    #expect(try command.read("trace.csv").hasPrefix("iteration,log_likelihood,objective,seconds,"))
+    let second = try object(command.read("second.json"))
+    let fixed = try #require((second["fit"] as? [String: Any])?["fixed"] as? [String: Any])
+    #expect(fixed["means"] as? [Int] == [1])
+    #expect(fixed["weights"] as? [Int] == [0, 1])
+    #expect(fixed["covariances"] as? [Int] == [])
+    let means = { (object: [String: Any]) in (object["means"] as? [[Double]])?[1] }
+    #expect(means(second) == means(try object(text)))
+    // Plain fits have neither.
+    let plain = try command.run("fit", "groups.csv", "-k", "2", "--format", "json").output
+    #expect(!plain.contains("logPrior") && !plain.contains("fixed"))
+  }
+
+  @Test("--fix without a model, of a component that is not there, or of no parameter is an error")
+  func badFix() throws {
+    for arguments in [["--fix", "means"], ["--fix", "mean"], ["--prior", "some"]] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + arguments).status == 64)
+    }
+    _ = try command.run("fit", "groups.csv", "-k", "2", "-o", "m.json")
+    let result = try command.run(
+      "fit", "groups.csv", "--start", "model=m.json", "--fix", "means=2")
+    #expect(result.status == 2)
+    #expect(result.errors.contains("component 2"))
+  }
+
   @Test("predict, score, sample, inspect, plot and report use the model")
   func queries() throws {
     _ = try command.run("fit", "groups.csv", "-k", "2", "--start", "labels=kind", "-o", "m.json")

@@ -199,6 +199,10 @@ extension ExpectationMaximization {
     try require("background", \.background)
     try require("acceleration", \.acceleration.rawValue)
     try require("seed", \.seed)
+    if prior != kept.prior { throw .checkpointMismatch("is of a fit with another prior") }
+    if fixed != kept.fixed {
+      throw .checkpointMismatch("is of a fit with other fixed parameters")
+    }
     if initialization != kept.initialization {
       throw .checkpointMismatch("is of a fit with another start")
     }
@@ -228,6 +232,7 @@ struct RunState: Sendable, Codable {
   /// The model that was scored last, and what became known of it.
   var model: GaussianMixture?
   var logLikelihood = -Double.infinity
+  var logPrior = 0.0
   var entropy = 0.0
   var caseWeight = 0.0
   /// What annotations of rows call the components; nil while they are 0 ..< K.
@@ -242,6 +247,7 @@ struct RunState: Sendable, Codable {
   var quasiNewton = QuasiNewton()
   var outlooks: [Outlook] = []
   var trial: Trial?
+  var held: HeldParameters?
   /// Seconds that the restart has taken.
   var seconds = 0.0
 
@@ -290,6 +296,9 @@ struct RunState: Sendable, Codable {
 }
 
 extension RunState {
+  /// What is maximised.
+  var objective: Double { logLikelihood + logPrior }
+
   /// Whether the parts have the shapes that the others demand, so that a damaged file is found out.
   func isConsistent(featureCount d: Int) -> Bool {
     let models = [next, model, fallback?.model, trial?.mapped].compactMap { $0 }
@@ -297,5 +306,9 @@ extension RunState {
       && fallback?.events.allSatisfy(rescued.indices.contains) ?? true
       && trial.map { $0.statistics.origins.columnCount == d && model != nil } ?? true
       && (trace.isEmpty || model != nil) && quasiNewton.isConsistent(featureCount: d)
+      && held.map {
+        $0.isConsistent(featureCount: d)
+          && (fallback != nil || $0.componentCount == next?.componentCount)
+      } ?? true
   }
 }

@@ -1,6 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-/// Fits a Gaussian mixture by maximum likelihood with the EM algorithm.
+/// Fits a Gaussian mixture by maximum likelihood, or by maximum a posteriori, with the EM algorithm.
 ///
 /// ```swift
 /// let fit = try ExpectationMaximization(componentCount: 2, covariance: .full).fit(observations)
@@ -21,7 +21,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var equalWeights: Bool
   /// Where to start.
   public var initialization: Initialization
-  /// How many times to start; the end with the largest log-likelihood is kept. Starts that make no random choice are
+  /// How many times to start; the end with the largest objective (without a prior: log-likelihood) is kept. Starts that make no random choice are
   /// made once.
   public var restartCount: Int
   /// When to stop iterating.
@@ -30,6 +30,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// semidefinite. EII and VII, which know one unit only, keep λ at or above floor times the mean variance; EVE, VVE, EEV
   /// and VEV keep every eigenvalue at or above floor times the least variance. Zero means none.
   public var covarianceFloor: Double
+  /// A prior of the parameters. With one, the fit maximises the log-likelihood plus the logarithm of the prior's density.
+  public var prior: MixturePrior
+  /// Parameters that stay as they are.
+  public var fixed: FixedParameters
   /// What to do with a component that collapses.
   public var rescuePolicy: RescuePolicy
   /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
@@ -49,6 +53,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
     initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
+    prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
     acceleration: Acceleration = .quasiNewton,
     skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
@@ -60,6 +65,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.restartCount = restartCount
     self.stoppingRule = stoppingRule
     self.covarianceFloor = covarianceFloor
+    self.prior = prior
+    self.fixed = fixed
     self.rescuePolicy = rescuePolicy
     self.background = background
     self.skipping = skipping
@@ -89,8 +96,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
   ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
-  /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
-  /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
+  /// **Numerics.** The log-likelihood (with a prior: the objective) never falls by more than rounding from one iteration to
+  /// the next, except where `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
   /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
   public func fit(
     _ source: some ObservationSource,
@@ -104,8 +111,14 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     if background != .none {
       scale.backgroundWidths = try background.logWidths(for: source, scale: scale)
     }
-    try scale.requireSpread(for: covariance, of: source)
+    try prior.requireValid(for: covariance, featureCount: source.featureCount)
+    let terms = priorTerms(scale)
+    // A prior that is positive definite says what rows in a plane do not, but not in which unit a constant is measured.
+    let isSpread = terms?.isDefinite ?? false
+    try scale.requireSpread(
+      for: isSpread && covariance.form == .full ? .vvi : covariance, of: source)
     try requireFittingStart(for: source)
+    let held = try requireFixable(featureCount: source.featureCount)
 
     var K = componentCount
     var reduction: RescueEvent?
@@ -121,10 +134,13 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
 
     let first = { (restart: Int, threadCount: Int) throws(MixtureError) -> EMRun in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
-      try run.begin(
-        on: source,
-        from: start(
-          on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount))
+      run.hold(held)
+      var start = try start(
+        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
+      if let held, case .model(let model) = start, fixed.values != nil {
+        start = .model(try held.fixing(model))
+      }
+      try run.begin(on: source, from: start)
       return run
     }
     let ends: RestartEnds
@@ -146,6 +162,31 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     return ends.best.result(
       observationCount: source.observationCount, criterionCount: try source.criterionCount(),
       ends: ends.logLikelihoods, reduction: reduction)
+  }
+
+  /// The prior as the M-step wants it; nil if there is none.
+  func priorTerms(_ scale: DataScale) -> PriorTerms? {
+    prior.conjugatePrior(scale, covariance, componentCount: componentCount).map {
+      PriorTerms($0, structure: covariance)
+    }
+  }
+
+  private func requireFixable(featureCount: Int) throws(MixtureError) -> HeldParameters? {
+    var start: GaussianMixture?
+    switch initialization {
+    case .model(let model): start = model
+    case .labels: break
+    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities:
+      guard fixed.isEmpty else {
+        throw MixtureError(
+          .invalidSetting,
+          "parameters are fixed, but the start does not say which component is which. Start from a "
+            + "model or from labels.")
+      }
+    }
+    return try fixed.held(
+      covariance, componentCount: componentCount, featureCount: featureCount,
+      equalWeights: equalWeights, values: start)
   }
 
   func requireValidSettings() throws(MixtureError) {
@@ -226,6 +267,7 @@ struct EMRun {
   let settings: ExpectationMaximization
   let scale: DataScale
   let floor: CovarianceFloor
+  let prior: PriorTerms?
   let restart: Int
   let threadCount: Int
   let began = ContinuousClock.now
@@ -235,6 +277,8 @@ struct EMRun {
   private(set) var state: RunState
   var model: GaussianMixture? { state.model }
   var logLikelihood: Double { state.logLikelihood }
+  /// The log-likelihood plus the logarithm of the prior's density, which is maximised.
+  var objective: Double { state.objective }
   var stoppingReason: StoppingReason { state.stoppingReason }
   /// Whether a covariance was held at the floor.
   var isFloored: Bool { !state.floored.isEmpty }
@@ -248,6 +292,7 @@ struct EMRun {
     self.restart = restart
     self.threadCount = threadCount
     floor = CovarianceFloor(minimumVariances: scale.variances.map { $0 * settings.covarianceFloor })
+    prior = settings.priorTerms(scale)
     self.state = state ?? RunState(reseedsLeft: settings.componentCount)
     earlierSeconds = self.state.seconds
   }
@@ -255,6 +300,11 @@ struct EMRun {
   private var elapsedSeconds: Double {
     let (whole, part) = (ContinuousClock.now - began).components
     return earlierSeconds + Double(whole) + Double(part) * 1e-18
+  }
+
+  /// Sets which parameters stay as they are; before the first model.
+  mutating func hold(_ parameters: HeldParameters?) {
+    state.held = parameters
   }
 
   /// Makes the first model.
@@ -291,9 +341,12 @@ struct EMRun {
       }
       let statistics = try expectation.statistics(
         under: current, componentNumbers: state.componentNumbers)
+      let logPrior = prior?.logDensity(of: current) ?? 0
+      let objective = statistics.logLikelihood + logPrior
       if let fallback = state.fallback {
         state.fallback = nil
-        if statistics.logLikelihood < state.logLikelihood {
+        if objective < state.objective {
+          state.held?.keepFirst(fallback.model.componentCount)
           for index in fallback.events {
             state.rescued[index] = RescueEvent(
               action: .dropped, component: state.rescued[index].component, iteration: iteration,
@@ -306,7 +359,7 @@ struct EMRun {
           continue
         }
       }
-      if let trial = state.trial, !(statistics.logLikelihood >= state.logLikelihood) {
+      if let trial = state.trial, !(objective >= state.objective) {
         // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
         state.trial = nil
         state.quasiNewton.takeBack()
@@ -321,14 +374,22 @@ struct EMRun {
         let isAccelerated = state.trial != nil
         if isAccelerated { state.quasiNewton.keep() }
         state.trial = nil
-        let gain = note(current, statistics, iteration, isAccelerated: isAccelerated)
+        let gain = note(
+          current, statistics, logPrior, iteration, isAccelerated: isAccelerated)
+        if state.held?.isEverything ?? false {
+          // Nothing can change.
+          let decision = observer?(record(statistics, iteration, nil))
+          state.stoppingReason = decision == .stop ? .observer : .converged
+          return
+        }
         // The step is made before the question whether to stop, since it tells how much is left.
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-          floor: floor, previous: current)
+          floor: floor, prior: prior, held: state.held, previous: current)
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
-        let outlook = isMaximized ? look(from: current, to: mapped) : nil
+        let outlook =
+          isMaximized ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
         if isMet(gain: gain, outlook: outlook) {
@@ -358,10 +419,15 @@ struct EMRun {
 
   /// What the curvature so far says of the iterations to come; nil without acceleration.
   private mutating func look(
-    from current: GaussianMixture, to mapped: GaussianMixture?
+    from current: GaussianMixture, to mapped: GaussianMixture?, caseWeight: Double
   ) -> Outlook? {
     guard settings.acceleration == .quasiNewton else { return nil }
-    guard let mapped, let outlook = state.quasiNewton.consider(current, mapped: mapped) else {
+    let added = prior.map {
+      PriorInformation($0, componentCount: current.componentCount, caseWeight: caseWeight)
+    }
+    guard let mapped,
+      let outlook = state.quasiNewton.consider(current, mapped: mapped, added: added)
+    else {
       state.quasiNewton.reset()
       state.outlooks = []
       return nil
@@ -379,7 +445,7 @@ struct EMRun {
         parameters: parameters, structure: settings.covariance,
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
-      previous: model)
+      held: state.held, previous: model)
     guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
     guard let background = self.model?.background, let share = parameters.share else {
       return model
@@ -418,8 +484,8 @@ struct EMRun {
 
   /// Takes note of a model that was just scored. Returns the gain per observation; nil if it has no meaning.
   private mutating func note(
-    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int,
-    isAccelerated: Bool
+    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ logPrior: Double,
+    _ iteration: Int, isAccelerated: Bool
   ) -> Double? {
     // The first gain after a rescue compares different things; the history starts anew.
     let isRescue = state.rescued.contains { $0.iteration == iteration && $0.action != .floored }
@@ -428,9 +494,10 @@ struct EMRun {
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
     if state.model != nil, !isRescue, !isFirstFromModel {
-      let difference = statistics.logLikelihood - state.logLikelihood
+      let objective = statistics.logLikelihood + logPrior
+      let difference = objective - state.objective
       // What rounding of the sum can make is no gain.
-      let isRounding = abs(difference) <= 0x1p-50 * abs(statistics.logLikelihood)
+      let isRounding = abs(difference) <= 0x1p-50 * abs(objective)
       gain = isRounding ? 0 : difference / statistics.caseWeight
     }
     if let gain, !isAccelerated { state.gains.append(gain) } else { state.gains = [] }
@@ -440,6 +507,7 @@ struct EMRun {
     }
     state.model = scored
     state.logLikelihood = statistics.logLikelihood
+    state.logPrior = logPrior
     state.entropy = statistics.entropy
     state.caseWeight = statistics.caseWeight
     return gain
@@ -452,8 +520,8 @@ struct EMRun {
     let model = state.model!
     state.trace.append(
       IterationRecord(
-        iteration: iteration, logLikelihood: state.logLikelihood, weights: model.weights,
-        seconds: seconds))
+        iteration: iteration, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+        weights: model.weights, seconds: seconds))
     var remainingGain = outlook?.remainingGain
     if outlook == nil, state.gains.count >= 2 {
       remainingGain = StoppingRule.remainingGain(
@@ -461,7 +529,8 @@ struct EMRun {
     }
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
-      remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil }, seconds: seconds)
+      logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil },
+      seconds: seconds)
   }
 
   /// The M-step, with components that collapse rescued.
@@ -476,7 +545,7 @@ struct EMRun {
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-        floor: floor, previous: self.model)
+        floor: floor, prior: prior, held: state.held, previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
         let model = try withBackground(step.model(), of: statistics)
@@ -501,6 +570,16 @@ struct EMRun {
       }
       let action: RescueEvent.Action
       switch settings.rescuePolicy {
+      case _ where state.held?.isAnythingFixed(collapse.component) ?? false:
+        // It cannot be moved or added to another; with a free weight that has vanished it can go.
+        guard state.held!.weight(collapse.component) == nil else {
+          throw MixtureError(
+            .degenerateObservations,
+            "component \(collapse.component), whose weight is fixed, collapsed: \(collapse.detail). "
+              + "A prior or a larger covariance floor (now \(settings.covarianceFloor)) may help.")
+        }
+        action = .dropped
+        statistics = statistics.removing([collapse.component])
       case .merge where !collapse.isEmpty:
         action = .merged
         statistics = statistics.merging(
@@ -513,6 +592,13 @@ struct EMRun {
       case .reseed, .merge, .drop:
         action = .dropped
         statistics = statistics.removing([collapse.component])
+      }
+      state.held?.remove(collapse.component)
+      if let held = state.held, !held.hasFreeWeight {
+        throw MixtureError(
+          .degenerateObservations,
+          "only components with fixed weights are left: \(collapse.detail). "
+            + "Fix fewer weights, or start elsewhere.")
       }
       state.floored = []
       var numbers = state.componentNumbers ?? Array(0..<(statistics.componentCount + 1))
@@ -557,7 +643,9 @@ struct EMRun {
     let share = min(
       0.5 / Double(K), Double(source.featureCount + 1) / Double(source.observationCount))
     let rest = 1 - share * Double(worst.count)
-    let weights = model.weights.map { $0 * rest } + worst.map { _ in share }
+    var weights = model.weights.map { $0 * rest } + worst.map { _ in share }
+    state.held?.append(worst.count)
+    if let held = state.held, held.hasFixedWeight { weights = held.weights(sharing: weights) }
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
     // The annotations know nothing of them.
@@ -574,11 +662,19 @@ struct EMRun {
     observationCount: Int, criterionCount: Double, ends: [Double], reduction: RescueEvent?
   ) -> MixtureFit {
     let model = state.model!
+    let fixed = state.held?.present ?? .none
     return MixtureFit(
-      model: model, logLikelihood: state.logLikelihood, entropy: state.entropy,
+      model: model, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+      prior: settings.prior.conjugatePrior(
+        scale, settings.covariance, componentCount: settings.componentCount),
+      entropy: state.entropy,
       observationCount: observationCount, criterionCount: criterionCount,
       caseWeight: state.caseWeight,
-      parameterCount: model.parameterCount(equalWeights: settings.equalWeights),
+      parameterCount: fixed.parameterCount(
+        structure: settings.fixed.isEmpty ? model.structure : settings.covariance,
+        featureCount: model.featureCount, componentCount: model.componentCount,
+        equalWeights: settings.equalWeights) + (model.background == nil ? 0 : 1),
+      fixed: fixed,
       trace: state.trace, stoppingReason: state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
       restart: restart,

@@ -147,7 +147,8 @@ extension ExpectationMaximization {
     let K = points.count
     let whole = try GaussianMixture(
       maximizing: scale.moments, structure: covariance,
-      minimumVariances: scale.variances.map { $0 * covarianceFloor })
+      minimumVariances: scale.variances.map { $0 * covarianceFloor },
+      prior: prior.conjugatePrior(scale, covariance, componentCount: componentCount))
     let covariances = whole.covariances
     return try GaussianMixture(
       weights: Array(repeating: 1 / Double(K), count: K), means: Matrix(rows: points),

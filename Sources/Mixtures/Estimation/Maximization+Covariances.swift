@@ -27,14 +27,26 @@ struct CovarianceMaximization {
     previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
+    self.init(
+      counts: (0..<K).map(statistics.zeroth),
+      scatters: (0..<K).flatMap { statistics.scatter($0, as: structure.form) },
+      featureCount: statistics.featureCount, structure: structure, floor: floor,
+      previous: previous)
+  }
+
+  /// Maximises for counts and scatters, the latter in the structure's form.
+  init(
+    counts: [Double], scatters: [Double], featureCount d: Int, structure: CovarianceStructure,
+    floor: CovarianceFloor, previous: GaussianMixture?
+  ) {
     self.structure = structure
     self.floor = floor
-    componentCount = K
-    featureCount = statistics.featureCount
-    counts = (0..<K).map(statistics.zeroth)
+    self.counts = counts
+    self.scatters = scatters
+    componentCount = counts.count
+    featureCount = d
     total = counts.reduce(0, +)
-    scatters = (0..<K).flatMap { statistics.scatter($0, as: structure.form) }
-    let previous = previous.flatMap { $0.featureCount == statistics.featureCount ? $0 : nil }
+    let previous = previous.flatMap { $0.featureCount == d ? $0 : nil }
     switch structure {
     case .eii, .eei, .eee: maximizePooled()
     case .vii, .vvi, .vvv: maximizeApart()

@@ -6,6 +6,10 @@ public struct MixtureFit: Sendable, Codable {
   public let model: GaussianMixture
   /// The total log-likelihood of `model`: Σᵢ log p(xᵢ).
   public let logLikelihood: Double
+  /// The logarithm of the prior's density at `model`, up to a constant; 0 without a prior.
+  public let logPrior: Double
+  /// The prior that was used, with the numbers that a preset found in the table; nil if there was none.
+  public let prior: ConjugatePrior?
   /// The entropy of the responsibilities under `model`: −Σᵢₖ rᵢₖ log rᵢₖ.
   public let entropy: Double
   /// The number of observations, n.
@@ -15,8 +19,10 @@ public struct MixtureFit: Sendable, Codable {
   public let criterionCount: Double
   /// Σᵢ wᵢ, over the rows with a cell that is known; n of plain rows.
   public let caseWeight: Double
-  /// The number of free parameters of `model`.
+  /// The number of free parameters of `model`; fixed ones are not counted.
   public let parameterCount: Int
+  /// Which parameters of `model` were fixed; without their values, which are the model's.
+  public let fixed: FixedParameters
   /// One record for each model that was scored, from the start to `model`.
   public let trace: [IterationRecord]
   /// Why the iteration stopped.
@@ -34,10 +40,16 @@ public struct MixtureFit: Sendable, Codable {
   public var iterationCount: Int { trace.last?.iteration ?? 0 }
   /// Whether the stopping rule was met.
   public var isConverged: Bool { stoppingReason == .converged }
+  /// What the fit maximised: the log-likelihood plus `logPrior`.
+  public var objective: Double { logLikelihood + logPrior }
   /// The log-likelihood per observation, by case weight.
   public var meanLogLikelihood: Double { logLikelihood / caseWeight }
 
   /// The value of a criterion; smaller is better.
+  ///
+  /// With a prior, it is the criterion of the log-likelihood at the maximum a posteriori, as in mclust; the prior's
+  /// density does not enter. Fraley & Raftery (2007),
+  /// [doi:10.1007/s00357-007-0004-5](https://doi.org/10.1007/s00357-007-0004-5).
   public func value(of criterion: InformationCriterion) -> Double {
     criterion.value(
       logLikelihood: logLikelihood, parameterCount: parameterCount,

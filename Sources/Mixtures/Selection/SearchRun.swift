@@ -214,8 +214,10 @@ final class SearchRun<Source: ObservationSource> {
   private func learnFromNeighbours() throws(MixtureError) {
     guard search.learnsFromNeighbours, search.estimation.initialization.isRandom, cells.count > 1,
       candidates.contains(where: { $0.fit != nil }),
-      // Components of which something is known have names, and a background is nested in nothing.
-      source.annotations?.knownComponents == nil, search.estimation.background == .none
+      // Components of which something is known have names, a background is nested in nothing, and a prior makes of nested
+      // densities ends that are not nested.
+      source.annotations?.knownComponents == nil, search.estimation.background == .none,
+      search.estimation.prior == .none
     else { return }
     let scale = try scale()
     var random = RandomStream(seed: search.estimation.seed, stream: 1 << 62)
@@ -496,12 +498,14 @@ extension MixtureFit {
     by model: GaussianMixture, score: (logLikelihood: Double, entropy: Double), equalWeights: Bool
   ) -> MixtureFit {
     MixtureFit(
-      model: model, logLikelihood: score.logLikelihood, entropy: score.entropy,
-      observationCount: observationCount, criterionCount: criterionCount, caseWeight: caseWeight,
-      parameterCount: model.parameterCount(equalWeights: equalWeights),
+      model: model, logLikelihood: score.logLikelihood, logPrior: 0, prior: nil,
+      entropy: score.entropy, observationCount: observationCount, criterionCount: criterionCount,
+      caseWeight: caseWeight,
+      parameterCount: model.parameterCount(equalWeights: equalWeights), fixed: .none,
       trace: [
         IterationRecord(
-          iteration: 0, logLikelihood: score.logLikelihood, weights: model.weights, seconds: 0)
+          iteration: 0, logLikelihood: score.logLikelihood, logPrior: 0, weights: model.weights,
+          seconds: 0)
       ], stoppingReason: stoppingReason, rescued: rescued, seed: seed, restart: restart,
       restartLogLikelihoods: [score.logLikelihood])
   }
