@@ -189,5 +189,6 @@ enum StartOption: ExpressibleByArgument {
 }
 
 extension Acceleration: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension InformationCriterion: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

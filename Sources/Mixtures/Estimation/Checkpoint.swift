@@ -185,6 +185,7 @@ extension ExpectationMaximization {
     try require("covariance floor", \.covarianceFloor)
     try require("rescue policy", \.rescuePolicy.rawValue)
     try require("acceleration", \.acceleration.rawValue)
+    try require("precision", \.precision.rawValue)
     try require("seed", \.seed)
     if initialization != kept.initialization {
       throw .checkpointMismatch("is of a fit with another start")

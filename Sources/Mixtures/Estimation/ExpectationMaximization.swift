@@ -35,6 +35,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
   /// anything for them. It changes no bit of any result.
   public var skipping: Bool
+  /// The arithmetic of the E-steps. With ``Precision/single`` a gain of less than 2⁻²⁴ nats per observation counts as none,
+  /// and the log-likelihood and entropy of the result are those of its model in double precision.
+  public var precision: Precision
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
   /// The seed of all random choices.
@@ -48,7 +51,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
     rescuePolicy: RescuePolicy = .reseed, acceleration: Acceleration = .quasiNewton,
-    skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
+    skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
+    threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
@@ -59,9 +63,29 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.covarianceFloor = covarianceFloor
     self.rescuePolicy = rescuePolicy
     self.skipping = skipping
+    self.precision = precision
     self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
+  }
+
+  /// Decodes settings; those that were written before ``precision`` are in double precision.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      componentCount: try container.decode(Int.self, forKey: .componentCount),
+      covariance: try container.decode(CovarianceStructure.self, forKey: .covariance),
+      equalWeights: try container.decode(Bool.self, forKey: .equalWeights),
+      initialization: try container.decode(Initialization.self, forKey: .initialization),
+      restartCount: try container.decode(Int.self, forKey: .restartCount),
+      stoppingRule: try container.decode(StoppingRule.self, forKey: .stoppingRule),
+      covarianceFloor: try container.decode(Double.self, forKey: .covarianceFloor),
+      rescuePolicy: try container.decode(RescuePolicy.self, forKey: .rescuePolicy),
+      acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
+      skipping: try container.decode(Bool.self, forKey: .skipping),
+      precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
+      seed: try container.decode(UInt64.self, forKey: .seed),
+      threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount))
   }
 
   /// Fits a mixture to observations.
@@ -256,6 +280,36 @@ struct EMRun {
     checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
+    try iterateToTheEnd(on: source, checkpoint: checkpoint, observer: observer)
+    guard settings.precision == .single, let model = state.model, let last = state.trace.last else {
+      return
+    }
+    // What is reported, and compared with other fits, is in double precision.
+    let score = try model.score(source, threadCount: threadCount)
+    state.logLikelihood = score.logLikelihood
+    state.entropy = score.entropy
+    state.trace[state.trace.count - 1] = IterationRecord(
+      iteration: last.iteration, logLikelihood: score.logLikelihood, weights: last.weights,
+      seconds: elapsedSeconds)
+  }
+
+  /// What the log-likelihood of an observation must change by for that to be more than rounding in single precision.
+  private static var singleResolution: Double { 0x1p-24 }
+
+  /// What rounding alone may change a log-likelihood by.
+  private func rounding(_ statistics: SufficientStatistics) -> Double {
+    switch settings.precision {
+    case .double: 0x1p-50 * abs(statistics.logLikelihood)
+    case .single: Self.singleResolution * statistics.caseWeight
+    }
+  }
+
+  private mutating func iterateToTheEnd(
+    on source: some ObservationSource,
+    checkpoint: ((RunState) throws(MixtureError) -> Void)?,
+    observer: ((IterationReport) -> ObserverDecision)?
+  ) throws(MixtureError) {
+    let frame = SingleFrame(scale, form: settings.covariance.form)
     // The target's moments, also while the start has a poorer structure.
     let expectation = Expectation(
       source, form: settings.covariance.form, threadCount: threadCount,
@@ -271,7 +325,13 @@ struct EMRun {
         state.seconds = elapsedSeconds
         try checkpoint(state)
       }
-      let statistics = try expectation.statistics(under: current)
+      let statistics =
+        switch settings.precision {
+        case .double: try expectation.statistics(under: current)
+        case .single:
+          try source.singleExpectation(
+            under: current, form: settings.covariance.form, frame: frame, threadCount: threadCount)
+        }
       if let fallback = state.fallback {
         state.fallback = nil
         if statistics.logLikelihood < state.logLikelihood {
@@ -284,7 +344,10 @@ struct EMRun {
           continue
         }
       }
-      if let trial = state.trial, !(statistics.logLikelihood >= state.logLikelihood) {
+      let allowance = settings.precision == .single ? rounding(statistics) : 0
+      if let trial = state.trial,
+        !(statistics.logLikelihood >= state.logLikelihood - allowance)
+      {
         // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
         state.trial = nil
         state.quasiNewton.takeBack()
@@ -318,7 +381,11 @@ struct EMRun {
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
-          if outlook != nil, let candidate = acceleratedModel(caseWeight: statistics.caseWeight) {
+          // Where a step gained nothing that single precision can tell, EM's own step decides whether this is the end.
+          let isLost = settings.precision == .single && isAccelerated && gain == 0
+          if outlook != nil, !isLost,
+            let candidate = acceleratedModel(caseWeight: statistics.caseWeight)
+          {
             state.trial = RunState.Trial(statistics: statistics, mapped: mapped)
             current = candidate
           } else {
@@ -387,7 +454,7 @@ struct EMRun {
     if state.model != nil, !isRescue, !isFirstFromModel {
       let difference = statistics.logLikelihood - state.logLikelihood
       // What rounding of the sum can make is no gain.
-      let isRounding = abs(difference) <= 0x1p-50 * abs(statistics.logLikelihood)
+      let isRounding = abs(difference) <= rounding(statistics)
       gain = isRounding ? 0 : difference / statistics.caseWeight
     }
     if let gain, !isAccelerated { state.gains.append(gain) } else { state.gains = [] }
