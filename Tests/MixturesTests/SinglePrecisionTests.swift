@@ -39,6 +39,41 @@ private func table(
     }
   }
 
+  @Test(arguments: [CovarianceStructure.full, .diagonal])
+  func `second moments are within the bound of 256 additions`(
+    structure: CovarianceStructure
+  ) throws {
+    // A sum of floats has 256 terms at most; the rows, their differences and products are rounded too.
+    let bound = 264 * 0x1p-24
+    for d in [1, 5, 8, 9, 20, 64] {
+      for (offset, scale) in [(0.0, 1.0), (1e8, 1), (0, 1e-6), (1e8, 1e6)] {
+        let rows = try table(600, d, offset: offset, scale: scale)
+        let form = structure.form
+        let data = try DataScale(rows, form: .full, threadCount: 1)
+        let model = try GaussianMixture(
+          maximizing: data.moments, structure: .full,
+          minimumVariances: data.variances.map { $0 / 10 })
+        let exact = try rows.statistics(about: model.means, form: form, threadCount: 1) {
+          workspace, _, _ in workspace.setHardResponsibilities(1) { _ in 0 }
+        }
+        let single = try rows.singleExpectation(
+          under: model, form: form, frame: SingleFrame(data, form: form), threadCount: 1)
+        #expect(single.zeroth(0) == 600)
+        let rebased = Array(single.rebased(to: model.means).second(0))
+        let wanted = Array(exact.second(0))
+        var index = 0
+        for i in 0..<d {
+          for j in (form == .full ? 0 : i)...i {
+            let sizes = [i, j].map { wanted[form == .full ? $0 * ($0 + 3) / 2 : $0] }
+            #expect(
+              abs(rebased[index] - wanted[index]) <= bound * (sizes[0] * sizes[1]).squareRoot())
+            index += 1
+          }
+        }
+      }
+    }
+  }
+
   @Test func `single precision gives the same bits on any number of threads`() throws {
     let rows = try table(1500, 5)
     var settings = ExpectationMaximization(
