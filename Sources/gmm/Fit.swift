@@ -79,6 +79,9 @@ struct Fit: ParsableCommand {
   @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
   var acceleration: Acceleration = .quasiNewton
 
+  @Option(help: "The arithmetic of the E-steps: double or single; the result is scored in double.")
+  var precision: Precision = .double
+
   @Option(
     help: ArgumentHelp(
       "Leave out what can only yield zeros: on or off; results do not depend on it.",
@@ -321,7 +324,8 @@ struct Fit: ParsableCommand {
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
       covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue, acceleration: acceleration,
-      skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
+      skipping: skipping == .on, precision: precision, seed: common.seed,
+      threadCount: common.threads)
     var counts = components?.counts
     var structures =
       covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]

@@ -260,4 +260,5 @@ struct FixOption: ExpressibleByArgument {
 
 extension Acceleration: ExpressibleByArgument {}
 extension SelectionCriterion: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

@@ -152,6 +152,21 @@ let twoGroups: String = {
     #expect(plain.output == named.output)
   }
 
+  @Test("--precision single ends at the same maximum")
+  func singlePrecision() throws {
+    for precision in ["double", "single"] {
+      let result = try command.run(
+        "fit", "groups.csv", "-k", "2", "--precision", precision, "-o", "\(precision).json")
+      #expect(result.status == 0)
+    }
+    let ends = try ["double.json", "single.json"].map { name in
+      try #require(try object(command.read(name))["fit"] as? [String: Any])
+    }
+    let values = try ends.map { try #require($0["logLikelihood"] as? Double) }
+    let count = try #require(ends[0]["observations"] as? Int)
+    #expect(abs(values[0] - values[1]) < 1e-6 * Double(count))
+  }
+
   @Test("--start model goes on where the model stands")
   func startFromModel() throws {
     let whole = try command.run(

@@ -198,6 +198,7 @@ extension ExpectationMaximization {
     try require("rescue policy", \.rescuePolicy.rawValue)
     try require("background", \.background)
     try require("acceleration", \.acceleration.rawValue)
+    try require("precision", \.precision.rawValue)
     try require("seed", \.seed)
     if prior != kept.prior { throw .checkpointMismatch("is of a fit with another prior") }
     if fixed != kept.fixed {

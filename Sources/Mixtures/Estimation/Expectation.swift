@@ -75,9 +75,14 @@ extension ObservationSource {
 
   /// Packs rows; throws naming the first value that is not finite.
   func load(_ rows: Range<Int>, into workspace: Workspace) throws(MixtureError) {
+    try load(rows) { workspace.pack($0) }
+  }
+
+  /// The same with any way of packing, which tells whether all numbers are finite.
+  func load(_ rows: Range<Int>, _ pack: (StridedRows) -> Bool) throws(MixtureError) {
     var failure: MixtureError?
     try withRows(rows) { block in
-      guard !workspace.pack(block) else { return }
+      guard !pack(block) else { return }
       for row in 0..<block.count {
         for column in 0..<featureCount where !block[row, column].isFinite {
           failure = .nonFinite(

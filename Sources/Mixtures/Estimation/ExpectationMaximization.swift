@@ -41,6 +41,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var skipping: Bool
   /// Whether there is a uniform background beside the components, for rows that belong to none.
   public var background: BackgroundRule
+  /// The arithmetic of the E-steps of plain rows; rows that carry more than their features, and a background, have double
+  /// precision. With ``Precision/single`` a gain of less than 2⁻²⁴ nats per observation counts as none,
+  /// and the log-likelihood and entropy of the result are those of its model in double precision.
+  public var precision: Precision
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
   /// The seed of all random choices.
@@ -56,7 +60,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
     acceleration: Acceleration = .quasiNewton,
-    skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
+    skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
+    threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
@@ -70,9 +75,32 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.rescuePolicy = rescuePolicy
     self.background = background
     self.skipping = skipping
+    self.precision = precision
     self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
+  }
+
+  /// Decodes settings; those that were written before ``precision`` are in double precision.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      componentCount: try container.decode(Int.self, forKey: .componentCount),
+      covariance: try container.decode(CovarianceStructure.self, forKey: .covariance),
+      equalWeights: try container.decode(Bool.self, forKey: .equalWeights),
+      initialization: try container.decode(Initialization.self, forKey: .initialization),
+      restartCount: try container.decode(Int.self, forKey: .restartCount),
+      stoppingRule: try container.decode(StoppingRule.self, forKey: .stoppingRule),
+      covarianceFloor: try container.decode(Double.self, forKey: .covarianceFloor),
+      prior: try container.decodeIfPresent(MixturePrior.self, forKey: .prior) ?? .none,
+      fixed: try container.decodeIfPresent(FixedParameters.self, forKey: .fixed) ?? .none,
+      rescuePolicy: try container.decode(RescuePolicy.self, forKey: .rescuePolicy),
+      background: try container.decodeIfPresent(BackgroundRule.self, forKey: .background) ?? .none,
+      acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
+      skipping: try container.decode(Bool.self, forKey: .skipping),
+      precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
+      seed: try container.decode(UInt64.self, forKey: .seed),
+      threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount))
   }
 
   /// Fits a mixture to observations.
@@ -97,8 +125,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
   /// **Numerics.** The log-likelihood (with a prior: the objective) never falls by more than rounding from one iteration to
-  /// the next, except where `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
-  /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
+  /// the next, except where `rescued` records that a component with a singular covariance was replaced. Adding a constant
+  /// to a feature changes nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the
+  /// scale.
   public func fit(
     _ source: some ObservationSource,
     checkpoints: CheckpointPlan<FitCheckpoint>? = nil,
@@ -324,6 +353,36 @@ struct EMRun {
     checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
+    try iterateToTheEnd(on: source, checkpoint: checkpoint, observer: observer)
+    guard settings.precision == .single, let model = state.model, let last = state.trace.last else {
+      return
+    }
+    // What is reported, and compared with other fits, is in double precision.
+    let score = try model.score(source, threadCount: threadCount)
+    state.logLikelihood = score.logLikelihood
+    state.entropy = score.entropy
+    state.trace[state.trace.count - 1] = IterationRecord(
+      iteration: last.iteration, logLikelihood: score.logLikelihood, logPrior: last.logPrior,
+      weights: last.weights, seconds: elapsedSeconds)
+  }
+
+  /// What the log-likelihood of an observation must change by for that to be more than rounding in single precision.
+  private static var singleResolution: Double { 0x1p-24 }
+
+  /// What rounding alone may change a log-likelihood by.
+  private func rounding(_ statistics: SufficientStatistics) -> Double {
+    switch settings.precision {
+    case .double: 0x1p-50 * abs(statistics.logLikelihood)
+    case .single: Self.singleResolution * statistics.caseWeight
+    }
+  }
+
+  private mutating func iterateToTheEnd(
+    on source: some ObservationSource,
+    checkpoint: ((RunState) throws(MixtureError) -> Void)?,
+    observer: ((IterationReport) -> ObserverDecision)?
+  ) throws(MixtureError) {
+    let frame = SingleFrame(scale, form: settings.covariance.form)
     // The target's moments, also while the start has a poorer structure.
     let expectation = Expectation(
       source, form: settings.covariance.form, threadCount: threadCount,
@@ -339,8 +398,14 @@ struct EMRun {
         state.seconds = elapsedSeconds
         try checkpoint(state)
       }
-      let statistics = try expectation.statistics(
-        under: current, componentNumbers: state.componentNumbers)
+      let statistics: SufficientStatistics
+      if settings.precision == .single, source.annotations == nil, current.background == nil {
+        statistics = try source.singleExpectation(
+          under: current, form: settings.covariance.form, frame: frame, threadCount: threadCount)
+      } else {
+        statistics = try expectation.statistics(
+          under: current, componentNumbers: state.componentNumbers)
+      }
       let logPrior = prior?.logDensity(of: current) ?? 0
       let objective = statistics.logLikelihood + logPrior
       if let fallback = state.fallback {
@@ -359,7 +424,8 @@ struct EMRun {
           continue
         }
       }
-      if let trial = state.trial, !(objective >= state.objective) {
+      let allowance = settings.precision == .single ? rounding(statistics) : 0
+      if let trial = state.trial, !(objective >= state.objective - allowance) {
         // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
         state.trial = nil
         state.quasiNewton.takeBack()
@@ -402,7 +468,11 @@ struct EMRun {
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
-          if outlook != nil, let candidate = acceleratedModel(caseWeight: statistics.caseWeight) {
+          // Where a step gained nothing that single precision can tell, EM's own step decides whether this is the end.
+          let isLost = settings.precision == .single && isAccelerated && gain == 0
+          if outlook != nil, !isLost,
+            let candidate = acceleratedModel(caseWeight: statistics.caseWeight)
+          {
             state.trial = RunState.Trial(statistics: statistics, mapped: mapped)
             current = candidate
           } else {
@@ -497,7 +567,7 @@ struct EMRun {
       let objective = statistics.logLikelihood + logPrior
       let difference = objective - state.objective
       // What rounding of the sum can make is no gain.
-      let isRounding = abs(difference) <= 0x1p-50 * abs(objective)
+      let isRounding = abs(difference) <= max(rounding(statistics), 0x1p-50 * abs(objective))
       gain = isRounding ? 0 : difference / statistics.caseWeight
     }
     if let gain, !isAccelerated { state.gains.append(gain) } else { state.gains = [] }

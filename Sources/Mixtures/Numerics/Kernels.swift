@@ -1,6 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-// The only file that touches the C table of kernels.
+// Beside SingleKernels.swift the only file that touches the C table of kernels.
 
 internal import CMixtureKernels
 
