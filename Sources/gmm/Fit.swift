@@ -359,11 +359,13 @@ struct Fit: ParsableCommand {
     settings.background = background?.rule ?? .none
     var counts = components?.counts
     let known = table.knownLabels
+    // Each known label is a component.
+    let least = max(1, known?.names.count ?? 1)
     if let known, let labels {
       if known.names.isEmpty {
         common.notice("column \(labels) holds no label, so no component is known.")
       }
-      try requireRoom(for: known, in: &counts, column: labels)
+      try requireRoom(for: known, column: labels)
     }
     var structures =
       covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]
@@ -388,7 +390,8 @@ struct Fit: ParsableCommand {
     }
     return Problem(
       source: table.source, featureNames: table.featureNames, storage: table.storage,
-      working: working, settings: settings, componentCounts: counts ?? Array(1...9),
+      working: working, settings: settings,
+      componentCounts: counts ?? Array(least...max(9, least)),
       structures: structures, labelSentence: labelSentence(known))
   }
 
@@ -443,16 +446,14 @@ struct Fit: ParsableCommand {
     return (result, numbers.count)
   }
 
-  /// Requires at least as many components as there are known labels; of the usual range leaves out what is fewer.
+  /// Requires at least as many components as there are known labels.
   private func requireRoom(
-    for known: KnownLabels, in counts: inout [Int]?, column: String
+    for known: KnownLabels, column: String
   ) throws(MixtureError) {
     let count = known.names.count
-    guard let asked = counts else {
-      counts = Array(max(1, count)...max(9, count))
+    guard let asked = components?.counts, let least = asked.min(), least < count, least > 0 else {
       return
     }
-    guard let least = asked.min(), least < count, least > 0 else { return }
     throw MixtureError(
       .invalidSetting,
       "column \(column) has \(count) different labels (\(FitReport.list(known.names))), but -k asks for "
