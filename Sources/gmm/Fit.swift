@@ -31,6 +31,22 @@ struct Fit: ParsableCommand {
       """, valueName: "NAME[,NAME]"))
   var covariance: StructureList?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Covariances made of so many factors, or a range to choose from: mixtures of factor analysers, for many features and \
+      few rows.
+      """, valueName: "Q|A...B"))
+  var factors: ComponentCounts?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the components of --factors have in common, separated by commas: UUU, UUC, UCU, UCC, CUU, CUC, CCU, CCC \
+      (loadings, uniquenesses, features: Constrained to be equal or not); or all. (default: UUU)
+      """, valueName: "NAME[,NAME]"))
+  var factorVariants: FactorVariantList?
+
   @Flag(help: "Fix all weights at 1/K.")
   var equalWeights = false
 
@@ -194,7 +210,7 @@ struct Fit: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   /// The files asked for.
-  private var results: [String?] {
+  var results: [String?] {
     [modelFile, report, plot, criterionPlot, overlapPlot, trace, search]
   }
 
@@ -207,6 +223,7 @@ struct Fit: ParsableCommand {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
       }
     }
+    try requireFittingFactorOptions()
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
     }
@@ -223,6 +240,10 @@ struct Fit: ParsableCommand {
 
   func run() throws {
     let problem = try readProblem()
+    if let factors {
+      try runFactors(factors.counts, problem)
+      return
+    }
     let earlier = try mergeSearch.map { (path) throws(MixtureError) in
       try SearchFile.ranking(at: path)
     }
@@ -301,7 +322,7 @@ struct Fit: ParsableCommand {
   // MARK: Input
 
   /// What the command line and the files amount to.
-  private struct Problem {
+  struct Problem {
     let source: any ObservationSource
     let featureNames: [String]
     let storage: TableStorage
@@ -525,7 +546,7 @@ struct Fit: ParsableCommand {
     }
   }
 
-  private func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
+  func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()

@@ -13,7 +13,9 @@
 /// loadings: R = Θₖ, or the mean of these if the loadings are shared (parameter expansion, Liu, Rubin & Wu 1998,
 /// [doi:10.1093/biomet/85.4.755](https://doi.org/10.1093/biomet/85.4.755)); without it, loadings hardly move where a
 /// uniqueness is near zero. And two steps are extrapolated to a third, which is kept if F is no larger there (Varadhan &
-/// Roland 2008, [doi:10.1111/j.1467-9469.2007.00585.x](https://doi.org/10.1111/j.1467-9469.2007.00585.x)).
+/// Roland 2008, [doi:10.1111/j.1467-9469.2007.00585.x](https://doi.org/10.1111/j.1467-9469.2007.00585.x)). Towards a bound
+/// even that is slow, as F is flat there in the logarithm of the uniqueness; so uniquenesses that end near theirs are tried
+/// at it.
 struct FactorMaximization {
   /// The decomposition found.
   private(set) var factors: FactorDecomposition
@@ -37,15 +39,15 @@ struct FactorMaximization {
         ? $0 : nil
     }
     if let previous, previous.factorCount == structure.factorCount, previous.isEveryFactorUsed {
-      search.iterate(from: search.point(previous))
+      search.minimize(from: search.point(previous))
     } else {
-      search.iterate(from: search.principalPoint())
+      search.minimize(from: search.principalPoint())
       if let previous {
         // Fewer factors, from which no step of EM makes more.
         let least = search.objective
         let begun = search.point
-        search.iterate(from: search.point(previous))
-        if search.objective > least { search.iterate(from: begun) }
+        search.minimize(from: search.point(previous))
+        if search.objective > least { search.minimize(from: begun) }
       }
     }
     factors = search.decomposition
@@ -75,13 +77,19 @@ private struct FactorSearch {
   /// What a step gives: F at the point it began from, and where it leads.
   struct Step {
     let objective: Double
+    /// What rounding may change the objective by: a uniqueness is known to the digits of the variance that it is a part of.
+    let rounding: Double
     let next: Point
   }
 
-  /// A gain of F per unit of weight below which EM ends.
-  static let tolerance = 1e-10
+  /// A gain of F per unit of weight that is small, and after how many of them one after the other EM ends.
+  static let tolerance = 1e-12
+  static let smallGainCount = 3
   /// The largest number of extrapolations.
   static let limit = 100
+  /// How many uniquenesses are tried at their bounds, and the extrapolations that each trial has.
+  static let trialsPerSet = 3
+  static let trialLimit = 10
 
   let structure: FactorStructure
   let d: Int
@@ -95,6 +103,7 @@ private struct FactorSearch {
   let scatters: [Double]
   private(set) var point = Point(loadings: [], logUniquenesses: [])
   private(set) var objective = Double.infinity
+  private var rounding = 0.0
 
   var K: Int { counts.count }
   var loadingSetCount: Int { structure.variant.sharesLoadings ? 1 : K }
@@ -255,36 +264,87 @@ private struct FactorSearch {
 
   // MARK: Iterating
 
-  /// Goes on from a point until F hardly falls.
-  mutating func iterate(from start: Point) {
+  /// Finds the least F from a point on; and tries whether uniquenesses near zero are better at their bounds.
+  mutating func minimize(from start: Point) {
+    iterate(from: start, limit: Self.limit)
+    guard q > 0, !structure.variant.isIsotropic else { return }
+    var tried: Set<Int> = []
+    for _ in 0..<Self.trialsPerSet * uniquenessSetCount {
+      let nearest = point.logUniquenesses.indices
+        .filter { !tried.contains($0) && isNearBound($0) }
+        .min { point.logUniquenesses[$0] < point.logUniquenesses[$1] }
+      guard let nearest else { return }
+      tried.insert(nearest)
+      let before = (point: point, objective: objective, rounding: rounding)
+      iterate(from: atBound(nearest), limit: Self.trialLimit)
+      if objective < before.objective - before.rounding - rounding {
+        iterate(from: point, limit: Self.limit)
+      } else {
+        (point, objective, rounding) = before
+      }
+    }
+  }
+
+  /// Whether a uniqueness is above its bound, but near zero beside all variances that it is a part of.
+  private func isNearBound(_ index: Int) -> Bool {
+    let j = index % d
+    let components = structure.variant.sharesUniquenesses ? Array(0..<K) : [index / d]
+    let least = components.map { variance($0, j) }.min()!
+    let value = Kernels.exp(point.logUniquenesses[index])
+    return value < 0.02 * least && point.logUniquenesses[index] > Kernels.log(bounds[j])
+  }
+
+  /// The point with a uniqueness at its bound, which loadings that are not shared make up for.
+  private func atBound(_ index: Int) -> Point {
+    var result = point
+    let j = index % d
+    result.logUniquenesses[index] = Kernels.log(bounds[j])
+    guard !structure.variant.sharesLoadings else { return result }
+    let components = structure.variant.sharesUniquenesses ? Array(0..<K) : [index / d]
+    for k in components {
+      let communality = (0..<q).reduce(0) { sum, f in
+        let loading = result.loadings[(k * q + f) * d + j]
+        return sum + loading * loading
+      }
+      guard communality > 0 else { continue }
+      let factor = (max(variance(k, j) - bounds[j], 0) / communality).squareRoot()
+      for f in 0..<q { result.loadings[(k * q + f) * d + j] *= factor }
+    }
+    return result
+  }
+
+  /// Goes on from a point until F hardly falls, in so many extrapolations at most.
+  private mutating func iterate(from start: Point, limit: Int) {
     var current = start
     var step = step(from: current)
-    for _ in 0..<Self.limit {
+    var smallGains = 0
+    for _ in 0..<limit {
       let second = self.step(from: step.next)
-      // Rounding is all that is left.
-      guard second.objective < step.objective else { break }
+      guard second.objective <= step.objective + step.rounding else { break }
       var next = second.next
-      var after: Step?
+      var following: Step?
       if let extrapolated = extrapolate(current, step.next, second.next) {
         let third = self.step(from: extrapolated)
-        if third.objective <= second.objective {
+        if third.objective <= second.objective + third.rounding {
           next = extrapolated
-          after = third
+          following = third
         }
       }
-      let following = after ?? self.step(from: next)
-      guard following.objective < step.objective else {
+      let after = following ?? self.step(from: next)
+      guard after.objective <= step.objective + after.rounding else {
         current = step.next
         step = second
         break
       }
-      let gain = step.objective - following.objective
+      let gain = step.objective - after.objective
       current = next
-      step = following
-      if gain <= Self.tolerance * total { break }
+      step = after
+      smallGains = gain > Self.tolerance * total ? 0 : smallGains + 1
+      if smallGains == Self.smallGainCount { break }
     }
     point = current
     objective = step.objective
+    rounding = step.rounding
   }
 
   /// The point that three points with equal laws of approach lead to; nil if they say nothing.
@@ -336,10 +396,12 @@ private struct FactorSearch {
       point.logUniquenesses[set * d..<(set + 1) * d].reduce(0, +)
     }
     var objective = 0.0
+    var rounding = 0.0
     // Bₖ by factors, and Θₖ.
     var B = Array(repeating: 0.0, count: K * q * d)
     var theta = Array(repeating: 0.0, count: K * q * q)
     var beta = Array(repeating: 0.0, count: q * d)
+    var expected = Array(repeating: 0.0, count: q * q)
     for k in 0..<K {
       let loadings = loadingSet(k) * q * d
       let own = uniquenessSet(k) * d
@@ -356,40 +418,55 @@ private struct FactorSearch {
         }
       }
       guard let cholesky = Cholesky(packed: inner, order: q) else {
-        return Step(objective: .infinity, next: point)
+        return Step(objective: .infinity, rounding: 0, next: point)
       }
       let V = Self.square(cholesky.inverse, q)
+      // By substitution: with V itself, digits would be lost where a uniqueness is near zero.
       for f in 0..<q {
         for j in 0..<d {
-          var sum = 0.0
-          for g in 0..<q { sum += V[f * q + g] * point.loadings[loadings + g * d + j] }
-          beta[f * d + j] = sum / uniquenesses[own + j]
+          beta[f * d + j] = point.loadings[loadings + f * d + j] / uniquenesses[own + j]
         }
       }
+      cholesky.solve(columnsOf: &beta, from: 0, columnCount: d)
       multiply(beta, k, into: &B)
+      var squares = 0.0
       for f in 0..<q {
-        for g in 0...f {
-          var sum = V[f * q + g]
+        for g in 0..<q {
+          var sum = 0.0
           for j in 0..<d { sum += beta[f * d + j] * B[(k * q + g) * d + j] }
-          theta[(k * q + f) * q + g] = sum
-          theta[(k * q + g) * q + f] = sum
+          expected[f * q + g] = sum
+        }
+        squares += expected[f * q + f]
+      }
+      for f in 0..<q {
+        for g in 0..<q {
+          theta[(k * q + f) * q + g] =
+            V[f * q + g] + 0.5 * (expected[f * q + g] + expected[g * q + f])
         }
       }
-      var trace = 0.0
+      // tr Σ⁻¹ S as what is left of the features and what the factors are: an error of β enters squared.
+      var trace = squares
+      var magnitude = 0.0
       for j in 0..<d {
-        var explained = 0.0
+        var left = variance(k, j)
         for f in 0..<q {
-          explained += point.loadings[loadings + f * d + j] * B[(k * q + f) * d + j]
+          var inner = -2 * B[(k * q + f) * d + j]
+          for g in 0..<q {
+            inner += expected[f * q + g] * point.loadings[loadings + g * d + j]
+          }
+          left += inner * point.loadings[loadings + f * d + j]
         }
-        trace += (variance(k, j) - explained) / uniquenesses[own + j]
+        trace += left / uniquenesses[own + j]
+        magnitude += variance(k, j) / uniquenesses[own + j]
       }
+      rounding += counts[k] * magnitude
       objective +=
         counts[k] * (logDeterminants[uniquenessSet(k)] + cholesky.logDeterminant + trace)
     }
     guard objective.isFinite,
       let next = maximized(B: B, theta: theta, uniquenesses: uniquenesses)
-    else { return Step(objective: .infinity, next: point) }
-    return Step(objective: objective, next: next)
+    else { return Step(objective: .infinity, rounding: 0, next: point) }
+    return Step(objective: objective, rounding: 0x1p-51 * rounding, next: next)
   }
 
   /// B = S βᵀ of component `k`, by factors.
@@ -470,15 +547,8 @@ private struct FactorSearch {
       for k in 0..<K {
         let own = Array(theta[k * q * q..<(k + 1) * q * q])
         guard let cholesky = Cholesky(packed: Self.packed(own, q), order: q) else { return nil }
-        let inverse = Self.square(cholesky.inverse, q)
-        for f in 0..<q {
-          for g in 0..<q {
-            let factor = inverse[f * q + g]
-            for j in 0..<d {
-              next.loadings[(k * q + f) * d + j] += factor * B[(k * q + g) * d + j]
-            }
-          }
-        }
+        for index in k * q * d..<(k + 1) * q * d { next.loadings[index] = B[index] }
+        cholesky.solve(columnsOf: &next.loadings, from: k * q * d, columnCount: d)
       }
     }
     var left = Array(repeating: 0.0, count: uniquenessSetCount * d)
@@ -516,6 +586,37 @@ private struct FactorSearch {
       }
     }
     return next
+  }
+}
+
+extension Cholesky {
+  /// A⁻¹ times a matrix with one row for each row of A, which lies by rows from `start` on.
+  fileprivate func solve(columnsOf matrix: inout [Double], from start: Int, columnCount: Int) {
+    matrix.withUnsafeMutableBufferPointer { matrix in
+      factor.withUnsafeBufferPointer { factor in
+        func row(_ i: Int) -> UnsafeMutablePointer<Double> {
+          matrix.baseAddress! + start + i * columnCount
+        }
+        for i in 0..<order {
+          let target = row(i)
+          for j in 0..<i {
+            let (element, source) = (factor[i * (i + 1) / 2 + j], row(j))
+            for c in 0..<columnCount { target[c] -= element * source[c] }
+          }
+          let inverse = factor[i * (i + 3) / 2]
+          for c in 0..<columnCount { target[c] *= inverse }
+        }
+        for i in (0..<order).reversed() {
+          let target = row(i)
+          for j in i + 1..<max(order, i + 1) {
+            let (element, source) = (factor[j * (j + 1) / 2 + i], row(j))
+            for c in 0..<columnCount { target[c] -= element * source[c] }
+          }
+          let inverse = factor[i * (i + 3) / 2]
+          for c in 0..<columnCount { target[c] *= inverse }
+        }
+      }
+    }
   }
 }
 
