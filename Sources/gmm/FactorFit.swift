@@ -44,7 +44,7 @@ extension Fit {
   }
 
   /// Fits all combinations of numbers of components and factors, and writes the best as any other fit.
-  func runFactors(_ factorCounts: [Int], _ problem: Problem) throws(MixtureError) {
+  func runFactors(_ factorCounts: [Int], _ problem: Problem) throws {
     let settings = problem.settings
     let criterion = criterion.information ?? .bic
     let analysers = FactorAnalysers(
@@ -84,8 +84,10 @@ extension Fit {
     }
     if let report {
       var page = MixtureReport(
-        title: "Mixture of factor analysers", features: document.featureNames,
+        title: "Mixture of factor analysers of \(FitReport.list(input.data.map(fileName)))",
+        features: document.featureNames,
         observations: problem.source, fit: fit)
+      page.command = commandLine()
       page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       try AtomicFile.write(page.html(), to: report)
     }

@@ -110,8 +110,11 @@ struct Fit: ParsableCommand {
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
-  @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
-  var acceleration: Acceleration = .quasiNewton
+  @Option(
+    help: """
+      Whether iterations go further than EM's own: quasi-newton or none. (default: quasi-newton; none with --factors)
+      """)
+  var acceleration: Acceleration?
 
   @Option(help: "The arithmetic of the E-steps: double or single; the result is scored in double.")
   var precision: Precision = .double
@@ -374,7 +377,8 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue, acceleration: acceleration,
+      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
+      acceleration: acceleration ?? (factors == nil ? .quasiNewton : .none),
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
     settings.background = background?.rule ?? .none

@@ -41,7 +41,8 @@ public struct FactorAnalysers: Sendable, Codable, Equatable {
   public var rescuePolicy: RescuePolicy
   /// Whether there is a uniform background beside the components.
   public var background: BackgroundRule
-  /// Whether iterations go further than EM's.
+  /// Whether iterations go further than EM's. Without, since EM's steps are long here: what makes EM slow for factors is
+  /// dealt with inside the M-step.
   public var acceleration: Acceleration
   /// Whether the E-step leaves out what can only yield zeros; it changes no bit.
   public var skipping: Bool
@@ -58,7 +59,7 @@ public struct FactorAnalysers: Sendable, Codable, Equatable {
     equalWeights: Bool = false, initialization: Initialization = .shortRuns,
     restartCount: Int = 1, stoppingRule: StoppingRule = StoppingRule(),
     uniquenessFloor: Double = 1e-6, rescuePolicy: RescuePolicy = .reseed,
-    background: BackgroundRule = .none, acceleration: Acceleration = .quasiNewton,
+    background: BackgroundRule = .none, acceleration: Acceleration = .none,
     skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
     threadCount: Int? = nil
   ) {

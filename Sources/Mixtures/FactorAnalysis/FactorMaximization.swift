@@ -39,7 +39,15 @@ struct FactorMaximization {
         ? $0 : nil
     }
     if let previous, previous.factorCount == structure.factorCount, previous.isEveryFactorUsed {
-      search.minimize(from: search.point(previous))
+      let begun = search.point(previous)
+      let before = search.objective(at: begun)
+      search.minimize(from: begun)
+      // What is no gain is no change, so that a fit that has arrived stands still.
+      if search.objective > before - FactorSearch.leastGain * search.total {
+        factors = previous
+        floored = search.floored
+        return
+      }
     } else {
       search.minimize(from: search.principalPoint())
       if let previous {
@@ -85,6 +93,8 @@ private struct FactorSearch {
   /// A gain of F per unit of weight that is small, and after how many of them one after the other EM ends.
   static let tolerance = 1e-12
   static let smallGainCount = 3
+  /// A gain of a whole M-step that is none.
+  static let leastGain = 1e-11
   /// The largest number of extrapolations.
   static let limit = 100
   /// How many uniquenesses are tried at their bounds, and the extrapolations that each trial has.
@@ -263,6 +273,9 @@ private struct FactorSearch {
   }
 
   // MARK: Iterating
+
+  /// F at a point.
+  func objective(at point: Point) -> Double { step(from: point).objective }
 
   /// Finds the least F from a point on; and tries whether uniquenesses near zero are better at their bounds.
   mutating func minimize(from start: Point) {

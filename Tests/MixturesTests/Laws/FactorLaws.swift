@@ -190,18 +190,17 @@ import Testing
   @Test("the log-likelihood never falls", arguments: FactorVariant.allCases)
   func monotone(variant: FactorVariant) throws {
     let drawn = try Drawn(n: 100, d: 5, K: 3, q: 2, variant: .uuu, separation: 1, seed: 2)
-    for start in [Initialization.randomRows, .randomResponsibilities] {
-      for acceleration in Acceleration.allCases {
-        let fit = try FactorAnalysers(
-          componentCount: 3, factorCount: 2, variant: variant, initialization: start,
-          stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 12),
-          acceleration: acceleration
-        ).fit(drawn.observations)
-        let values = fit.trace.map(\.logLikelihood)
-        let scale = abs(values[0])
-        for (before, after) in zip(values, values.dropFirst()) {
-          #expect(after >= before - 1e-12 * scale, "\(variant) \(start) \(acceleration)")
-        }
+    for (start, acceleration) in [
+      (Initialization.randomRows, Acceleration.quasiNewton), (.randomResponsibilities, .none),
+    ] {
+      let fit = try FactorAnalysers(
+        componentCount: 3, factorCount: 2, variant: variant, initialization: start,
+        stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 12), acceleration: acceleration
+      ).fit(drawn.observations)
+      let values = fit.trace.map(\.logLikelihood)
+      #expect(values.count == 13)
+      for (before, after) in zip(values, values.dropFirst()) {
+        #expect(after >= before - 1e-12 * abs(before), "\(variant) \(start) \(acceleration)")
       }
     }
   }
