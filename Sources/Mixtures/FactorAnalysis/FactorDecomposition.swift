@@ -143,7 +143,9 @@ public struct FactorDecomposition: Sendable, Equatable {
 extension Covariances {
   /// The covariances that factors and uniquenesses make, Λₖ Λₖᵀ + Ψₖ, which keep them as ``factors``.
   ///
-  /// - Parameter isShared: Whether all components have the same; one matrix is then stored (``CovarianceStructure/eee``).
+  /// - Parameters:
+  ///   - factors: The loadings and uniquenesses.
+  ///   - isShared: Whether all components have the same; one matrix is then stored (``CovarianceStructure/eee``).
   /// - Throws: ``MixtureError/Code/invalidModel`` if all are to be the same and are not; and if a sum overflows.
   /// - Complexity: O(K·d²·q).
   public init(

@@ -90,8 +90,10 @@ private struct FactorSearch {
     let next: Point
   }
 
-  /// A gain of F per unit of weight that is small, and after how many of them one after the other EM ends.
+  /// A gain of F that is small, per unit of weight or as a part of all gains so far; and after how many of them one after
+  /// the other EM ends.
   static let tolerance = 1e-12
+  static let smallShare = 1e-4
   static let smallGainCount = 3
   /// A gain of a whole M-step that is none.
   static let leastGain = 1e-11
@@ -330,6 +332,7 @@ private struct FactorSearch {
   private mutating func iterate(from start: Point, limit: Int) {
     var current = start
     var step = step(from: current)
+    let first = step.objective
     var smallGains = 0
     for _ in 0..<limit {
       let second = self.step(from: step.next)
@@ -352,7 +355,8 @@ private struct FactorSearch {
       let gain = step.objective - after.objective
       current = next
       step = after
-      smallGains = gain > Self.tolerance * total ? 0 : smallGains + 1
+      let small = max(Self.tolerance * total, Self.smallShare * (first - step.objective))
+      smallGains = gain > small ? 0 : smallGains + 1
       if smallGains == Self.smallGainCount { break }
     }
     point = current
