@@ -181,7 +181,7 @@ final class Expectation<Source: ObservationSource> {
       && model.structure.form == .full && source.observationCount >= 8 * d
     let single =
       isWide && zeroShare >= Self.screenedShare
-      ? SingleModel(model, kernels: .active, rowsPerBlock: grid.rowsPerBlock) : nil
+      ? SingleModel(model, kernels: .active, threadCount: threads) : nil
     let pool = Lock((idle: takeWorkers(K), busy: [Worker]()))
     let blockRows = SparseBlock.rowCount(
       grid: grid, form: form, featureCount: source.featureCount)

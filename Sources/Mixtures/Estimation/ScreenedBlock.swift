@@ -25,7 +25,7 @@ struct SingleModel: Sendable {
   static let roundoff = 0x1p-24
 
   /// - Complexity: O(K·d³): the columns of the inverses are d rows more.
-  init(_ model: GaussianMixture, kernels: Kernels, rowsPerBlock: Int) {
+  init(_ model: GaussianMixture, kernels: Kernels, threadCount: Int) {
     let (K, d) = (model.componentCount, model.featureCount)
     var center = [Double](repeating: 0, count: d)
     for k in 0..<K { for j in 0..<d { center[j] += model.weights[k] * model.means[k, j] } }
@@ -33,7 +33,7 @@ struct SingleModel: Sendable {
     means = (0..<K * d).map { Float(model.means.elements[$0] - center[$0 % d]) }
     factors = model.factors.map { Float($0) }
     factorStride = model.factorStride
-    let lengths = Self.columnLengths(model, kernels: kernels, rowsPerBlock: rowsPerBlock)
+    let lengths = Self.columnLengths(model, kernels: kernels, threadCount: threadCount)
     columnLengths = lengths
     relativeErrors = (0..<K).map { k in
       let covariance = model.covariances.stored(k)
@@ -51,37 +51,37 @@ struct SingleModel: Sendable {
 
   /// ‖Lₖ⁻¹ eⱼ‖: the distances of the unit vectors from zero.
   private static func columnLengths(
-    _ model: GaussianMixture, kernels: Kernels, rowsPerBlock: Int
+    _ model: GaussianMixture, kernels: Kernels, threadCount: Int
   ) -> [Double] {
     let (K, d) = (model.componentCount, model.featureCount)
-    var lengths = [Double](repeating: 0, count: K * d)
-    let workspace = Workspace(
-      rowsPerBlock: rowsPerBlock, featureCount: d, componentCount: K, kernels: kernels)
-    let zeros = [Double](repeating: 0, count: K * d)
-    let columns = Array(0..<d)
-    var units = [Double](repeating: 0, count: rowsPerBlock * d)
-    for start in stride(from: 0, to: d, by: rowsPerBlock) {
-      let count = min(rowsPerBlock, d - start)
-      for i in 0..<count { units[i * d + start + i] = 1 }
-      units.withUnsafeBytes { bytes in
-        columns.withUnsafeBufferPointer { columns in
-          _ = workspace.pack(
-            StridedRows(
-              base: bytes.baseAddress!, element: .float64, count: count, rowStride: d,
-              columnOffsets: columns))
+    let groups = (d + Kernels.lanes - 1) / Kernels.lanes
+    let units: UnsafeMutablePointer<Double> = Kernels.allocate(groups * Kernels.tileStride(d))
+    defer { units.deallocate() }
+    Workspace.fill(units, count: d, featureCount: d) { $0 == $1 ? 1 : 0 }
+    let zeros = Array(repeating: 0.0, count: max(K, d))
+    return model.withPointers { model in
+      zeros.withUnsafeBufferPointer { zeros in
+        ThreadTeam.fill(
+          K, of: d,
+          threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: K, order: d)
+        ) { k, lengths in
+          let joint: UnsafeMutablePointer<Double> = Kernels.allocate(Kernels.jointStride(groups))
+          let scratch: UnsafeMutablePointer<Double> = Kernels.allocate(
+            Kernels.scratchSize(groups: groups, featureCount: d))
+          defer {
+            joint.deallocate()
+            scratch.deallocate()
+          }
+          kernels.logJoint(
+            ModelPointers(
+              form: .full, featureCount: d, componentCount: 1, means: zeros.baseAddress!,
+              factors: model.factors + k * model.factorStride, factorStride: 0,
+              constants: zeros.baseAddress!),
+            0..<1, groups: groups, tile: units, joint: joint, scratch: scratch)
+          for j in 0..<d { lengths[j] = (-2 * joint[j]).squareRoot() }
         }
-      }
-      workspace.computeLogJoint(
-        form: .full, means: zeros, factors: model.factors, factorStride: model.factorStride,
-        constants: Array(repeating: 0, count: K))
-      for i in 0..<count {
-        for k in 0..<K {
-          lengths[k * d + start + i] = (-2 * workspace.joint(i, k)).squareRoot()
-        }
-        units[i * d + start + i] = 0
       }
     }
-    return lengths
   }
 }
 

@@ -42,6 +42,13 @@ extension Kernels {
     active.table.pointee.cholesky(order, &triangle, tolerance) != 0
   }
 
+  /// The same for a triangle in the memory of the caller.
+  static func cholesky(
+    _ triangle: UnsafeMutablePointer<Double>, order: Int, tolerance: Double
+  ) -> Bool {
+    active.table.pointee.cholesky(order, triangle, tolerance) != 0
+  }
+
   /// The number of processors that this process may use.
   static let processorCount = mk_processor_count()
 
