@@ -92,20 +92,19 @@ struct CovarianceMaximization {
 
   private mutating func maximizeApart() {
     let perCount = structure.form == .scalar ? Double(featureCount) : 1
-    var raised = Array(repeating: false, count: componentCount)
-    raised.withUnsafeMutableBufferPointer { raised in
+    let (K, size, form, counts, floor) = (componentCount, size, structure.form, counts, floor)
+    let threads = ThreadTeam.worthwhile(
+      threadCount, matrixCount: K, order: form == .full ? featureCount : 1)
+    var raised = Array(repeating: false, count: K)
+    elements = raised.withUnsafeMutableBufferPointer { raised in
       // Each is touched by the one thread that has the component.
       nonisolated(unsafe) let raised = raised
-      elements = scatters.withUnsafeBufferPointer { scatters in
-        ThreadTeam.fill(
-          componentCount, of: size,
-          threadCount: ThreadTeam.worthwhile(
-            threadCount, matrixCount: componentCount,
-            order: structure.form == .full ? featureCount : 1)
-        ) { k, covariance in
+      return scatters.withUnsafeBufferPointer { scatters in
+        ThreadTeam.fill(K, of: size, threadCount: threads) { k, covariance in
+          let scatter = scatters.baseAddress! + k * size
           let divisor = perCount * counts[k]
-          for index in 0..<size { covariance[index] = scatters[k * size + index] / divisor }
-          raised[k] = floor.raise(covariance, form: structure.form)
+          for index in 0..<size { covariance[index] = scatter[index] / divisor }
+          raised[k] = floor.raise(covariance, form: form)
         }
       }
     }
