@@ -15,7 +15,7 @@ public struct SufficientStatistics: Sendable, Equatable {
   /// Which second moments are kept.
   public let form: CovarianceStructure.Form
   /// What the moments are about, K × d.
-  public let origins: Matrix
+  public private(set) var origins: Matrix
   /// All sums: case weight, log-likelihood, entropy; then K zeroth, K × d first, and K second moments.
   public internal(set) var values: [Double]
   /// Of a truncated table: the expected weight of rows that were not observed, which is in the moments, but not in
@@ -33,6 +33,14 @@ public struct SufficientStatistics: Sendable, Equatable {
     self.form = form
     let each = 1 + origins.columnCount + form.elementCount(featureCount: origins.columnCount)
     values = Array(repeating: 0, count: 3 + origins.rowCount * each)
+  }
+
+  /// Makes these the statistics of no rows about other origins, as many.
+  mutating func clear(about origins: Matrix) {
+    precondition(origins.rowCount == componentCount && origins.columnCount == featureCount)
+    self.origins = origins
+    unseenWeight = 0
+    values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
   }
 
   /// The total case weight; the number of rows if all weigh 1.

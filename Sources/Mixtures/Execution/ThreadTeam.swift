@@ -257,15 +257,15 @@ extension ThreadTeam {
       while width > 1 {
         let sibling = Node(level: node.level, index: node.index ^ 1)
         if sibling.index < width {
-          let other: Sum? = waiting.withLock { table in
+          var other: Sum? = waiting.withLock { table in
             if let other = table.removeValue(forKey: sibling) { return other }
             table[node] = sum
             return nil
           }
           // Each sum has one owner, so that adding to it copies nothing.
-          guard var other else { return }
-          if sibling.index < node.index { swap(&sum, &other) }
-          add(&sum, other)
+          if other == nil { return }
+          if sibling.index < node.index { swap(&sum, &other!) }
+          add(&sum, other!)
         }
         node = Node(level: node.level + 1, index: node.index / 2)
         width = (width + 1) / 2
