@@ -457,7 +457,7 @@ struct EMRun {
         // The step is made before the question whether to stop, since it tells how much is left.
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-          floor: floor, prior: prior, held: state.held, previous: current)
+          floor: floor, prior: prior, held: state.held, threadCount: threadCount, previous: current)
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
         let outlook =
@@ -521,7 +521,7 @@ struct EMRun {
         parameters: parameters, structure: settings.covariance,
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
-      held: state.held, previous: model)
+      held: state.held, threadCount: threadCount, previous: model)
     guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
     guard let background = self.model?.background, let share = parameters.share else {
       return model
@@ -621,7 +621,8 @@ struct EMRun {
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-        floor: floor, prior: prior, held: state.held, previous: self.model)
+        floor: floor, prior: prior, held: state.held, threadCount: threadCount,
+        previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
         let model = try withBackground(step.model(), of: statistics)

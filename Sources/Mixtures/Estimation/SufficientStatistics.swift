@@ -15,7 +15,7 @@ public struct SufficientStatistics: Sendable, Equatable {
   /// Which second moments are kept.
   public let form: CovarianceStructure.Form
   /// What the moments are about, K × d.
-  public let origins: Matrix
+  public private(set) var origins: Matrix
   /// All sums: case weight, log-likelihood, entropy; then K zeroth, K × d first, and K second moments.
   public internal(set) var values: [Double]
   /// Of a truncated table: the expected weight of rows that were not observed, which is in the moments, but not in
@@ -33,6 +33,14 @@ public struct SufficientStatistics: Sendable, Equatable {
     self.form = form
     let each = 1 + origins.columnCount + form.elementCount(featureCount: origins.columnCount)
     values = Array(repeating: 0, count: 3 + origins.rowCount * each)
+  }
+
+  /// Makes these the statistics of no rows about other origins, as many.
+  mutating func clear(about origins: Matrix) {
+    precondition(origins.rowCount == componentCount && origins.columnCount == featureCount)
+    self.origins = origins
+    unseenWeight = 0
+    values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
   }
 
   /// The total case weight; the number of rows if all weigh 1.
@@ -141,33 +149,41 @@ extension SufficientStatistics {
 
   /// The scatter of component `k` about its own mean, Sₖ − Fₖ Fₖᵀ / Nₖ, in a form that the second moments hold.
   func scatter(_ k: Int, as wanted: CovarianceStructure.Form) -> [Double] {
+    if wanted == .full {
+      return ThreadTeam.fill(1, of: elementsPerSecond, threadCount: 1) {
+        writeScatter(k, to: $1)
+      }
+    }
     let n = zeroth(k)
     let f = Array(first(k))
-    let s = Array(second(k))
+    let s = second(k)
+    let start = s.startIndex
     let diagonal = { (i: Int) in
       switch form {
-      case .full: return s[i * (i + 3) / 2] - f[i] * f[i] / n
-      case .diagonal: return s[i] - f[i] * f[i] / n
+      case .full: return s[start + i * (i + 3) / 2] - f[i] * f[i] / n
+      case .diagonal: return s[start + i] - f[i] * f[i] / n
       case .scalar: preconditionFailure("a trace holds no diagonal")
       }
     }
-    switch wanted {
-    case .full:
-      precondition(form == .full, "the statistics do not hold full second moments")
-      var result = s
-      var index = 0
+    if wanted == .diagonal { return (0..<featureCount).map(diagonal) }
+    if form == .scalar { return [f.reduce(s[start]) { $0 - $1 * $1 / n }] }
+    return [(0..<featureCount).map(diagonal).reduce(0, +)]
+  }
+
+  /// Writes the whole scatter of component `k`, d (d + 1) / 2 numbers.
+  func writeScatter(_ k: Int, to result: UnsafeMutableBufferPointer<Double>) {
+    precondition(form == .full, "the statistics do not hold full second moments")
+    precondition(result.count == elementsPerSecond)
+    let n = zeroth(k)
+    values.withUnsafeBufferPointer { values in
+      let f = values.baseAddress! + firstStart + k * featureCount
+      var s = values.baseAddress! + secondStart + k * elementsPerSecond
+      var out = result.baseAddress!
       for i in 0..<featureCount {
-        for j in 0...i {
-          result[index] -= f[i] * f[j] / n
-          index += 1
-        }
+        for j in 0...i { out[j] = s[j] - f[i] * f[j] / n }
+        s += i + 1
+        out += i + 1
       }
-      return result
-    case .diagonal:
-      return (0..<featureCount).map(diagonal)
-    case .scalar:
-      if form == .scalar { return [f.reduce(s[0]) { $0 - $1 * $1 / n }] }
-      return [(0..<featureCount).map(diagonal).reduce(0, +)]
     }
   }
 }

@@ -42,6 +42,13 @@ extension Kernels {
     active.table.pointee.cholesky(order, &triangle, tolerance) != 0
   }
 
+  /// The same for a triangle in the memory of the caller.
+  static func cholesky(
+    _ triangle: UnsafeMutablePointer<Double>, order: Int, tolerance: Double
+  ) -> Bool {
+    active.table.pointee.cholesky(order, triangle, tolerance) != 0
+  }
+
   /// The number of processors that this process may use.
   static let processorCount = mk_processor_count()
 
@@ -481,13 +488,16 @@ final class Workspace {
 
   /// How far the block's rows lie from a point at most, feature by feature.
   func findReach(of center: [Double], into reach: UnsafeMutablePointer<Double>) {
+    let stride = mk_tile_stride(featureCount)
     for j in 0..<featureCount {
-      var farthest = 0.0
+      let middle = SIMD8<Double>(repeating: center[j])
+      var farthest = SIMD8<Double>.zero
       for group in 0..<groups {
-        let lanes = tile + group * mk_tile_stride(featureCount) + j * Kernels.lanes
-        for lane in 0..<Kernels.lanes { farthest = max(farthest, abs(lanes[lane] - center[j])) }
+        let lanes = UnsafeRawPointer(tile + group * stride + j * Kernels.lanes)
+        let difference = lanes.load(as: SIMD8<Double>.self) - middle
+        farthest = pointwiseMax(farthest, pointwiseMax(difference, -difference))
       }
-      reach[j] = farthest
+      reach[j] = farthest.max()
     }
   }
 
