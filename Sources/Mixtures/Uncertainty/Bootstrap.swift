@@ -50,8 +50,8 @@ public struct Bootstrap: Sendable, Equatable {
 
   /// Fits all replicates of a model, and returns their scatter.
   func run(
-    _ model: GaussianMixture, _ source: some ObservationSource, equalWeights: Bool,
-    threadCount: Int
+    _ model: GaussianMixture, _ source: some ObservationSource,
+    _ given: ExpectationMaximization, threadCount: Int
   ) throws(MixtureError) -> ParameterUncertainty {
     guard replicateCount >= 2, replicateCount <= 1_000_000 else {
       throw MixtureError(
@@ -61,8 +61,9 @@ public struct Bootstrap: Sendable, Equatable {
     if resampling == .parametric { try requireDrawable(model, source) }
     let settings = ExpectationMaximization(
       componentCount: model.componentCount, covariance: model.structure,
-      equalWeights: equalWeights, initialization: .model(model), stoppingRule: stoppingRule,
-      covarianceFloor: covarianceFloor, rescuePolicy: .drop)
+      equalWeights: given.equalWeights, initialization: .model(model), stoppingRule: stoppingRule,
+      covarianceFloor: covarianceFloor, prior: given.prior, fixed: given.fixed,
+      rescuePolicy: .drop)
     let backgroundRule: BackgroundRule =
       model.background.map { .volume(Kernels.exp($0.logVolume)) } ?? .none
     let ends = try settings.runs(
@@ -106,12 +107,13 @@ public struct Bootstrap: Sendable, Equatable {
   ) throws(MixtureError) {
     let annotations = source.annotations
     guard model.background == nil, annotations?.caseWeights == nil, annotations?.noise == nil,
-      annotations?.projections == nil, annotations?.knownComponents == nil
+      annotations?.projections == nil, annotations?.knownComponents == nil,
+      annotations?.limits == nil, annotations?.window == nil, annotations?.selection == nil
     else {
       throw MixtureError(
         .invalidSetting,
-        "a parametric bootstrap draws plain rows, but these have case weights, noise, projections, known components or "
-          + "a background; resample the rows, or use the weighted-likelihood bootstrap.")
+        "a parametric bootstrap draws plain rows, but these have case weights, noise, projections, known components, "
+          + "limits or a background; resample the rows, or use the weighted-likelihood bootstrap.")
     }
   }
 

@@ -56,11 +56,11 @@ struct InformationSums {
 }
 
 extension LocalCoordinates {
-  /// How rows of one measurement see a component: y − R μ = G̃ (z) with T = H Hᵀ + S for H = R W.
+  /// How rows of one measurement, y = R x + e with e ~ N(0, S), see a component: T = H Hᵀ + S with H = R W.
   struct View {
-    /// T⁻ᐟ² as a factor, of the measured values; nil for complete rows.
+    /// The factor L of T = L Lᵀ; nil for complete rows.
     let cholesky: Cholesky?
-    /// T⁻¹ᐟ² H, m × d.
+    /// L⁻¹ H, m × d.
     let gain: [Double]
     /// Rμ.
     let origin: [Double]

@@ -225,13 +225,19 @@ extension MixtureFit {
   /// How precisely the parameters of the fit are known; see
   /// ``GaussianMixture/uncertainty(for:by:equalWeights:threadCount:)``. Components that the fit held at the covariance floor
   /// are marked.
+  ///
+  /// - Parameter settings: Those of the fit. They say whether weights were equal, which parameters were fixed, and how many
+  ///   threads to use. A prior is taken from the fit, with its numbers.
+  /// - Throws: Also ``MixtureError/Code/invalidSetting`` for the information or the sandwich of a fit with a prior or fixed
+  ///   parameters, which they do not know.
   public func uncertainty(
     for observations: some ObservationSource,
-    by method: UncertaintyMethod = .observedInformation, equalWeights: Bool = false,
-    threadCount: Int? = nil
+    by method: UncertaintyMethod = .observedInformation,
+    settings: ExpectationMaximization? = nil
   ) throws(MixtureError) -> ParameterUncertainty {
-    var result = try model.uncertainty(
-      for: observations, by: method, equalWeights: equalWeights, threadCount: threadCount)
+    var settings = settings ?? ExpectationMaximization(componentCount: model.componentCount)
+    settings.prior = prior.map { .conjugate($0) } ?? .none
+    var result = try model.uncertainty(for: observations, by: method, settings: settings)
     result.flooredComponents = Set(rescued.filter { $0.action == .floored }.map(\.component))
       .filter { $0 < model.componentCount }.sorted()
     return result
@@ -249,8 +255,9 @@ extension GaussianMixture {
   ///   - observations: The rows of the fit.
   ///   - equalWeights: Whether the weights were fixed at 1 / K.
   ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
-  /// - Throws: ``MixtureError/Code/invalidSetting`` for the information of rows with reliabilities, for more than 4,096
-  ///   parameters, or for a bootstrap that cannot be; ``MixtureError/Code/degenerateObservations`` if fewer than two of
+  /// - Throws: ``MixtureError/Code/invalidSetting`` for the information of rows with reliabilities, for information
+  ///   or sandwich of censored, truncated or selected rows or of more than 4,096 parameters, or for a bootstrap that cannot
+  ///   be; ``MixtureError/Code/degenerateObservations`` if fewer than two of
   ///   a bootstrap's fits succeed; and what a fit throws for such observations.
   /// - Complexity: O(n·p²) and O(p³) for p parameters, each component counted on its own; memory O(p²) for each thread. A
   ///   bootstrap makes as many fits as it has replicates.
@@ -258,25 +265,49 @@ extension GaussianMixture {
   /// **Numerics.** Exact derivatives, row by row (Louis 1982,
   /// [doi:10.1111/j.2517-6161.1982.tb01203.x](https://doi.org/10.1111/j.2517-6161.1982.tb01203.x); for normal mixtures
   /// Boldea & Magnus 2009, [doi:10.1198/jasa.2009.tm08273](https://doi.org/10.1198/jasa.2009.tm08273)), in units of each
-  /// component's own spread, so that units and offsets of the features do not matter. Directions with less than 10⁻¹⁰ of the
+  /// component's own spread, so that units and offsets of the features do not matter. Directions with less than 10⁻⁹ of the
   /// information that their parameters have one by one count as not determined: standard errors are infinite there.
   public func uncertainty(
     for observations: some ObservationSource,
     by method: UncertaintyMethod = .observedInformation, equalWeights: Bool = false,
     threadCount: Int? = nil
   ) throws(MixtureError) -> ParameterUncertainty {
+    try uncertainty(
+      for: observations, by: method,
+      settings: ExpectationMaximization(
+        componentCount: componentCount, equalWeights: equalWeights, threadCount: threadCount))
+  }
+
+  func uncertainty(
+    for observations: some ObservationSource, by method: UncertaintyMethod,
+    settings: ExpectationMaximization
+  ) throws(MixtureError) -> ParameterUncertainty {
+    let equalWeights = settings.equalWeights
     try requireFeatures(of: observations)
     try observations.requireRowsAndColumns()
-    let threads = threadCount ?? Kernels.processorCount
+    let threads = settings.threadCount ?? Kernels.processorCount
     guard threads >= 1 else {
       throw MixtureError(
         .invalidSetting, "the number of threads is \(threads); it must be at least 1.")
     }
     if case .bootstrap(let bootstrap) = method {
-      return try bootstrap.run(
-        self, observations, equalWeights: equalWeights, threadCount: threads)
+      return try bootstrap.run(self, observations, settings, threadCount: threads)
     }
-    let meaning = observations.annotations?.caseWeights?.meaning
+    guard settings.prior == .none, settings.fixed == .none else {
+      throw MixtureError(
+        .invalidSetting,
+        "the information and the sandwich are those of a likelihood whose parameters are all free, but the fit has a "
+          + "prior or fixed parameters; use a bootstrap.")
+    }
+    let annotations = observations.annotations
+    guard annotations?.limits == nil, annotations?.window == nil, annotations?.selection == nil
+    else {
+      throw MixtureError(
+        .invalidSetting,
+        "the information and the sandwich know no rows that are censored, truncated or selected; use a bootstrap of "
+          + "the rows, or the weighted-likelihood bootstrap.")
+    }
+    let meaning = annotations?.caseWeights?.meaning
     if method == .observedInformation, meaning == .reliability {
       throw MixtureError(
         .invalidSetting,
