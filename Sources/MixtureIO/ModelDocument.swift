@@ -17,7 +17,7 @@ public import Mixtures
 /// is `lower` where no box is known.
 ///
 /// The covariances are K full d × d matrices whatever the structure. `fit` may be absent; its keys are those of
-/// ``FitSummary``. Keys that are not known are passed over, so files of later revisions of version 1 can be read.
+/// ``FitSummary``. So may `uncertainty`, standard errors and intervals (``UncertaintySummary``). Keys that are not known are passed over, so files of later revisions of version 1 can be read.
 ///
 /// **Numerics.** Every number reads back as the same double, to the bit. JSON has no spelling for NaN and infinity; where
 /// a fit has one, null is written and NaN read.
@@ -33,6 +33,8 @@ public struct ModelDocument: Sendable {
   public let featureNames: [String]
   /// How it was fitted, if that is known.
   public let fit: FitSummary?
+  /// How precisely the parameters are known, if that was asked for.
+  public var uncertainty: UncertaintySummary?
 
   /// A document of a mixture, fitted or made otherwise.
   ///
@@ -107,6 +109,7 @@ public struct ModelDocument: Sendable {
       member("covariances", .array(mixture.covariances.matrices.map(rows))),
     ]
     if let fit { members.append(member("fit", fit.json)) }
+    if let uncertainty { members.append(member("uncertainty", uncertainty.json)) }
     return JSONValue.object(members)
   }
 
@@ -191,6 +194,9 @@ public struct ModelDocument: Sendable {
       // What is said of parameters does not know where they came from.
       throw error.code == .malformedFile
         ? error : MixtureError(error.code, "\(name): \(error.message)")
+    }
+    if let known = try reader.optionalMember("uncertainty"), known.value != .null {
+      uncertainty = try UncertaintySummary(known, mixture: mixture)
     }
   }
 

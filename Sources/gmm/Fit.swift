@@ -141,6 +141,14 @@ struct Fit: ParsableCommand {
       valueName: "FILE.json"))
   var mergeSearch: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Standard errors of the parameters by the observed information, the sandwich, or a bootstrap of B replicates (default: \
+      999), which --plot draws too.
+      """, valueName: "information|sandwich|bootstrap[=B]"))
+  var uncertainty: UncertaintyOption?
+
   @Flag(help: "Exit with status 1 if the fit did not converge.")
   var requireConvergence = false
 
@@ -263,10 +271,15 @@ struct Fit: ParsableCommand {
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
           + "a larger --iterations would go on.")
     }
-    let document = try ModelDocument(
+    var document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
+    let known = try uncertainty?.uncertainty(of: fit, problem.source, problem.settings, common)
+    document.uncertainty = try known.map { (known) throws(MixtureError) in
+      try UncertaintySummary(known)
+    }
     try writeFiles(
-      problem, ranking, document, frames: recorder.frames(of: fit))
+      problem, ranking, document, frames: recorder.frames(of: fit),
+      replicates: known?.replicates ?? [])
     try printResult(problem, ranking, document)
     // All that was asked for is written; what is left of the run is of no use.
     if let checkpoint { CheckpointFile.remove(at: checkpoint) }
@@ -487,7 +500,7 @@ struct Fit: ParsableCommand {
 
   private func writeFiles(
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument,
-    frames: [MixtureReport.Frame]
+    frames: [MixtureReport.Frame], replicates: [GaussianMixture]
   ) throws(MixtureError) {
     if let modelFile { try document.write(to: modelFile) }
     if let search { try SearchFile.write(ranking, to: search) }
@@ -496,7 +509,8 @@ struct Fit: ParsableCommand {
       try AtomicFile.write(
         MixturePicture.svg(
           of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(features: document.featureNames)), to: plot)
+          options: MixturePicture.Options(
+            features: document.featureNames, replicates: replicates)), to: plot)
     }
     if let criterionPlot {
       try AtomicFile.write(
@@ -562,6 +576,12 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
+      if let uncertainty = document.uncertainty {
+        text +=
+          "\n"
+          + UncertaintyReport.table(
+            uncertainty, model: document.mixture, features: problem.featureNames)
+      }
       let written = results.compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)

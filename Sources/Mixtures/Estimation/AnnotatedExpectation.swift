@@ -107,6 +107,27 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     }
   }
 
+  /// The sum of what all rows yield, shard by shard in a fixed tree: `body` adds rows of one measurement, with their log
+  /// joint densities under so many columns in the workspace, to the sum of their shard.
+  func reducePieces<Sum>(
+    under model: GaussianMixture, threadCount: Int, start: () -> Sum, add: (inout Sum, Sum) -> Void,
+    _ body: (AnnotatedPiece, _ columnCount: Int, inout Sum) -> Void
+  ) throws(MixtureError) -> Sum {
+    let eye = try AnnotatedView(
+      model, layout: layout, annotations: annotations, target: model.structure.form,
+      componentNumbers: nil, threadCount: threadCount)
+    return try ThreadTeam.reduceShards(
+      of: grid, threadCount: threadCount, makeWorker: { _ in makeWorker(model) }, add: add
+    ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
+      var sum = start()
+      try visit(shard, worker, eye) {
+        body($0, eye.columnCount, &sum)
+      } leaving: { _, _ in
+      }
+      return sum
+    }
+  }
+
   /// The case-weighted log-likelihood and entropy under a model.
   func score(
     under model: GaussianMixture, threadCount: Int
@@ -426,7 +447,7 @@ struct AnnotatedPiece {
   }
 
   /// What a row with noise of its own measures.
-  private func measurement(_ position: Int) -> Measurement {
+  func measurement(_ position: Int) -> Measurement {
     let d = workspace.featureCount
     let cells = noise!.observedFeatures(position, featureCount: d)
     let element = { (i: Int) in noise!.element(position, i) }
