@@ -45,6 +45,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// precision. With ``Precision/single`` a gain of less than 2⁻²⁴ nats per observation counts as none,
   /// and the log-likelihood and entropy of the result are those of its model in double precision.
   public var precision: Precision
+  /// What the E-steps hand to the M-steps: responsibilities, or something else. Only EM's own iterations are accelerated,
+  /// leave out work and may be in single precision.
+  public var algorithm: Algorithm
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
   /// The seed of all random choices.
@@ -59,7 +62,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
     prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
-    acceleration: Acceleration = .quasiNewton,
+    algorithm: Algorithm = .em, acceleration: Acceleration = .quasiNewton,
     skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
     threadCount: Int? = nil
   ) {
@@ -76,12 +79,14 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.background = background
     self.skipping = skipping
     self.precision = precision
+    self.algorithm = algorithm
     self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
   }
 
-  /// Decodes settings; those that were written before ``precision`` are in double precision.
+  /// Decodes settings; those that were written before ``precision`` are in double precision, those before ``algorithm``
+  /// are of EM.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
@@ -96,6 +101,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       fixed: try container.decodeIfPresent(FixedParameters.self, forKey: .fixed) ?? .none,
       rescuePolicy: try container.decode(RescuePolicy.self, forKey: .rescuePolicy),
       background: try container.decodeIfPresent(BackgroundRule.self, forKey: .background) ?? .none,
+      algorithm: try container.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .em,
       acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
       skipping: try container.decode(Bool.self, forKey: .skipping),
       precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
@@ -238,6 +244,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       covarianceFloor >= 0 && covarianceFloor < 1,
       "the covariance floor is \(covarianceFloor); it must be at least 0 and less than 1, "
         + "a fraction of the data's variance.")
+    try algorithm.requireValid(precision: precision)
     try require(
       threadCount ?? 1 >= 1,
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")
@@ -306,7 +313,7 @@ struct EMRun {
   private(set) var state: RunState
   var model: GaussianMixture? { state.model }
   var logLikelihood: Double { state.logLikelihood }
-  /// The log-likelihood plus the logarithm of the prior's density, which is maximised.
+  /// The log-likelihood (or classification log-likelihood) plus the logarithm of the prior's density, which is maximised.
   var objective: Double { state.objective }
   var stoppingReason: StoppingReason { state.stoppingReason }
   /// Whether a covariance was held at the floor.
@@ -398,16 +405,19 @@ struct EMRun {
         state.seconds = elapsedSeconds
         try checkpoint(state)
       }
+      let assignment = settings.assignment(restart: restart, iteration: iteration)
       let statistics: SufficientStatistics
-      if settings.precision == .single, source.annotations == nil, current.background == nil {
+      if settings.precision == .single, assignment == .responsibilities, source.annotations == nil,
+        current.background == nil
+      {
         statistics = try source.singleExpectation(
           under: current, form: settings.covariance.form, frame: frame, threadCount: threadCount)
       } else {
         statistics = try expectation.statistics(
-          under: current, componentNumbers: state.componentNumbers)
+          under: current, by: assignment, componentNumbers: state.componentNumbers)
       }
       let logPrior = prior?.logDensity(of: current) ?? 0
-      let objective = statistics.logLikelihood + logPrior
+      let objective = criterion(statistics) + logPrior
       if let fallback = state.fallback {
         state.fallback = nil
         if objective < state.objective {
@@ -442,6 +452,7 @@ struct EMRun {
         state.trial = nil
         let gain = note(
           current, statistics, logPrior, iteration, isAccelerated: isAccelerated)
+        if case .drawn = assignment { keepLikeliest(isMaximized: isMaximized) }
         if state.held?.isEverything ?? false {
           // Nothing can change.
           let decision = observer?(record(statistics, iteration, nil))
@@ -455,7 +466,8 @@ struct EMRun {
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
         let outlook =
-          isMaximized ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
+          isMaximized && assignment == .responsibilities
+          ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
         if isMet(gain: gain, outlook: outlook) {
@@ -464,7 +476,21 @@ struct EMRun {
         }
         if let reason = reason(after: iteration, decision) {
           state.stoppingReason = reason
+          if case .drawn = assignment { returnToLikeliest(iteration) }
           return
+        }
+        if case .drawn = assignment {
+          iteration += 1
+          isMaximized = isMaximized || mapped != nil
+          // A draw that leaves a component without a covariance is made again, with other numbers.
+          current = mapped ?? current
+          let next = settings.assignment(restart: restart, iteration: iteration)
+          if next == .responsibilities, let likeliest = state.likeliest {
+            current = likeliest.model
+            isMaximized = likeliest.isMaximized
+            state.likeliest = nil
+          }
+          continue
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
@@ -485,6 +511,33 @@ struct EMRun {
       iteration += 1
       isMaximized = true
     }
+  }
+
+  /// What is maximised, without the prior.
+  private func criterion(_ statistics: SufficientStatistics) -> Double {
+    settings.algorithm == .classification
+      ? statistics.classificationLogLikelihood : statistics.logLikelihood
+  }
+
+  /// Keeps the model that was just scored if it is better than those before.
+  private mutating func keepLikeliest(isMaximized: Bool) {
+    if let likeliest = state.likeliest, likeliest.objective >= state.objective { return }
+    state.likeliest = RunState.Likeliest(
+      model: state.model!, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+      entropy: state.entropy, isMaximized: isMaximized)
+  }
+
+  /// Ends with the best model so far, where the one that was just scored is another one.
+  private mutating func returnToLikeliest(_ iteration: Int) {
+    guard let likeliest = state.likeliest, likeliest.model != state.model else { return }
+    state.model = likeliest.model
+    state.logLikelihood = likeliest.logLikelihood
+    state.logPrior = likeliest.logPrior
+    state.entropy = likeliest.entropy
+    state.trace.append(
+      IterationRecord(
+        iteration: iteration + 1, logLikelihood: likeliest.logLikelihood,
+        logPrior: likeliest.logPrior, weights: likeliest.model.weights, seconds: elapsedSeconds))
   }
 
   /// What the curvature so far says of the iterations to come; nil without acceleration.
@@ -540,6 +593,10 @@ struct EMRun {
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
+    if settings.algorithm == .classification {
+      // Until nothing changes.
+      return settings.stoppingRule.tolerance > 0 && state.gains.last.map { $0 <= 0 } ?? false
+    }
     guard outlook != nil else { return settings.stoppingRule.isMet(gains: state.gains) }
     guard let gain else { return false }
     // EM's own step gained nothing.
@@ -563,8 +620,10 @@ struct EMRun {
     var isFirstFromModel = false
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
-    if state.model != nil, !isRescue, !isFirstFromModel {
-      let objective = statistics.logLikelihood + logPrior
+    // Stages before EM raise something else, if anything.
+    let stage = settings.algorithm.stageLength(iterationLimit: settings.stoppingRule.iterationLimit)
+    if state.model != nil, !isRescue, !isFirstFromModel, iteration > stage || stage == 0 {
+      let objective = criterion(statistics) + logPrior
       let difference = objective - state.objective
       // What rounding of the sum can make is no gain.
       let isRounding = abs(difference) <= max(rounding(statistics), 0x1p-50 * abs(objective))
@@ -578,6 +637,9 @@ struct EMRun {
     state.model = scored
     state.logLikelihood = statistics.logLikelihood
     state.logPrior = logPrior
+    if settings.algorithm == .classification {
+      state.classificationLogLikelihood = statistics.classificationLogLikelihood
+    }
     state.entropy = statistics.entropy
     state.caseWeight = statistics.caseWeight
     return gain
@@ -591,7 +653,8 @@ struct EMRun {
     state.trace.append(
       IterationRecord(
         iteration: iteration, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
-        weights: model.weights, seconds: seconds))
+        weights: model.weights, seconds: seconds,
+        classificationLogLikelihood: state.classificationLogLikelihood))
     var remainingGain = outlook?.remainingGain
     if outlook == nil, state.gains.count >= 2 {
       remainingGain = StoppingRule.remainingGain(
@@ -600,7 +663,7 @@ struct EMRun {
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
       logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil },
-      seconds: seconds)
+      seconds: seconds, classificationLogLikelihood: state.classificationLogLikelihood)
   }
 
   /// The M-step, with components that collapse rescued.
@@ -748,6 +811,7 @@ struct EMRun {
       trace: state.trace, stoppingReason: state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
       restart: restart,
-      restartLogLikelihoods: ends)
+      restartLogLikelihoods: ends,
+      classificationLogLikelihood: state.classificationLogLikelihood)
   }
 }

@@ -85,6 +85,7 @@ extension ExpectationMaximization {
   ) throws(MixtureError) -> Start {
     var settings = self
     settings.componentCount = K
+    settings.algorithm = algorithm.withoutStages
 
     func run(_ start: Start, iterations: Int, _ threads: Int) -> [EMRun] {
       var settings = settings
