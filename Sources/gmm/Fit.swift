@@ -36,7 +36,7 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
+      "Where to start: short-runs, kmeans, hierarchical, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
 
@@ -75,6 +75,27 @@ struct Fit: ParsableCommand {
 
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      em, classification, stochastic[=STEPS] or annealed[=BETA,STEPS]: draws, or tempered responsibilities from the power \
+      BETA on, for so many iterations before EM. (default: em; stochastic=50, annealed=0.5,40)
+      """, valueName: "NAME"))
+  var algorithm: AlgorithmOption?
+
+  @Flag(help: "Each row belongs to one component: --algorithm classification.")
+  var hard = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      At a local maximum try N moves that merge two components and split a third; 0: none.
+      """, valueName: "N"))
+  var splitMerge = 0
+
+  @Flag(help: "Give up the restarts that lag behind, half of them at a time.")
+  var halving = false
 
   @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
   var acceleration: Acceleration = .quasiNewton
@@ -188,6 +209,9 @@ struct Fit: ParsableCommand {
       guard case .model = start else {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
       }
+    }
+    if hard, let algorithm, algorithm.algorithm != .classification {
+      throw ValidationError("--hard is --algorithm classification; give one of the two.")
     }
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
@@ -323,7 +347,9 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue, acceleration: acceleration,
+      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
+      algorithm: hard ? .classification : algorithm?.algorithm ?? .em, acceleration: acceleration,
+      splitMerge: splitMerge, halving: halving,
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
     var counts = components?.counts
@@ -332,6 +358,7 @@ struct Fit: ParsableCommand {
     switch start {
     case nil, .shortRuns: settings.initialization = .shortRuns
     case .kMeans: settings.initialization = .kMeans
+    case .hierarchical: settings.initialization = .hierarchical
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):

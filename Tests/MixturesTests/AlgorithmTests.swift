@@ -4,6 +4,10 @@ import Testing
 
 @testable import Mixtures
 
+extension Algorithm {
+  fileprivate static let withMoves: [Algorithm] = [.em, .classification]
+}
+
 @Suite("Algorithms") struct AlgorithmTests {
   static let all: [Algorithm] = [
     .classification, .stochastic(steps: 12), .annealed(from: 0.2, steps: 12),
@@ -262,6 +266,166 @@ import Testing
     #expect(stopped.stoppingReason == .observer)
   }
 
+  /// Three groups far apart, and a start with two components in one of them and one for the other two.
+  private func trap() throws -> (data: Observations, start: GaussianMixture) {
+    let truth = try GaussianMixture(
+      weights: [0.35, 0.35, 0.3], means: Matrix(rows: [[0, 0], [0, 10], [14, 5]]),
+      covariances: Covariances(
+        structure: .eii, matrices: Array(repeating: Matrix(rows: [[1, 0], [0, 1]]), count: 3)))
+    let start = try GaussianMixture(
+      weights: [0.3, 0.3, 0.4], means: Matrix(rows: [[13, 5], [15, 5.2], [0, 5]]),
+      covariances: Covariances(
+        structure: .eii, matrices: Array(repeating: Matrix(rows: [[6, 0], [0, 6]]), count: 3)))
+    return (try Observations(truth.sample(600, seed: 1).observations), start)
+  }
+
+  @Test("a merge and a split leave a local maximum, and the trace never falls", arguments: [1, 4])
+  func moves(threadCount: Int) throws {
+    let (data, start) = try trap()
+    var settings = ExpectationMaximization(
+      componentCount: 3, covariance: .eii, initialization: .model(start), threadCount: 1)
+    let em = try settings.fit(data)
+    #expect(em.moves.isEmpty)
+    settings.splitMerge = 3
+    let one = try settings.fit(data)
+    #expect(one.logLikelihood > em.logLikelihood + 100)
+    #expect(one.moves.first?.merged == [0, 1])
+    #expect(one.moves.first?.split == 2)
+    #expect(
+      relativeDifference(
+        one.logLikelihood, one.moves.reduce(em.logLikelihood) { $0 + $1.gain }) < 1e-12)
+    for (a, b) in zip(one.trace, one.trace.dropFirst()) {
+      #expect(b.objective >= a.objective - 1e-12 * abs(a.objective))
+      #expect(b.iteration > a.iteration)
+    }
+    #expect(one.trace.last!.logLikelihood == one.logLikelihood)
+    settings.threadCount = threadCount
+    let other = try settings.fit(data)
+    CheckpointTests.expectSame(one, other)
+    #expect(one.moves == other.moves)
+  }
+
+  @Test("at the best maximum no move is kept, and no bit changes", arguments: Algorithm.withMoves)
+  func noMoves(algorithm: Algorithm) throws {
+    let problem = try RandomProblem(n: 600, d: 2, K: 3, separation: 12, seed: 4)
+    var settings = ExpectationMaximization(
+      componentCount: 3, initialization: .model(problem.model), algorithm: algorithm)
+    let without = try settings.fit(problem.observations)
+    settings.splitMerge = 5
+    let with = try settings.fit(problem.observations)
+    #expect(with.moves.isEmpty)
+    CheckpointTests.expectSame(without, with)
+  }
+
+  /// What an observer hears of the restarts.
+  private final class Reports {
+    var models: [Int: GaussianMixture] = [:]
+    var count = 0
+    func hear(_ report: IterationReport) -> ObserverDecision {
+      models[report.restart] = report.model
+      count += 1
+      return .proceed
+    }
+  }
+
+  @Test("halving gives up restarts, and the one that is left has the bits of a whole run")
+  func halving() throws {
+    let problem = try RandomProblem(n: 500, d: 2, K: 4, separation: 1, seed: 12)
+    var settings = ExpectationMaximization(
+      componentCount: 4, initialization: .randomRows, restartCount: 8, seed: 6, threadCount: 1)
+    let reports = Reports()
+    let whole = try settings.fit(problem.observations, observer: reports.hear)
+    settings.halving = true
+    let halfReports = Reports()
+    let half = try settings.fit(problem.observations, observer: halfReports.hear)
+    #expect(half.model == reports.models[half.restart])
+    #expect(half.logLikelihood == whole.restartLogLikelihoods[half.restart])
+    #expect(half.restartLogLikelihoods.count == 8)
+    #expect(halfReports.count < reports.count * 2 / 3)
+    for (a, b) in zip(half.restartLogLikelihoods, whole.restartLogLikelihoods) {
+      #expect(a <= b + 1e-12 * abs(b))
+    }
+    // Side by side, without an observer.
+    settings.threadCount = 4
+    CheckpointTests.expectSame(half, try settings.fit(problem.observations))
+    #expect(throws: MixtureError.self) {
+      try settings.fit(problem.observations, checkpoints: CheckpointPlan { _ in })
+    }
+  }
+
+  /// The adjusted Rand index of two partitions.
+  private func agreement(_ a: [Int], _ b: [Int]) -> Double {
+    func pairs(_ n: Int) -> Double { Double(n * (n - 1)) / 2 }
+    func count(_ keys: [Int]) -> Double {
+      Dictionary(keys.map { ($0, 1) }, uniquingKeysWith: +).values.reduce(0) { $0 + pairs($1) }
+    }
+    let both = count(zip(a, b).map { $0 * 1000 + $1 })
+    let expected = count(a) * count(b) / pairs(a.count)
+    return (both - expected) / ((count(a) + count(b)) / 2 - expected)
+  }
+
+  @Test(
+    "agglomeration finds groups that are far apart, and the same with any number of threads",
+    arguments: CovarianceStructure.allCases)
+  func hierarchicalGroups(structure: CovarianceStructure) throws {
+    let problem = try RandomProblem(
+      n: 900, d: 3, K: 4, structure: structure, separation: 40, seed: 3)
+    var settings = ExpectationMaximization(
+      componentCount: 4, covariance: structure, initialization: .hierarchical,
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 1), threadCount: 1)
+    let fit = try settings.fit(problem.observations)
+    #expect(agreement(try fit.model.labels(for: problem.observations), problem.labels) == 1)
+    settings.threadCount = 3
+    CheckpointTests.expectSame(fit, try settings.fit(problem.observations))
+  }
+
+  @Test("on iris and Old Faithful the hierarchical start ends as high as short runs")
+  func hierarchicalReferences() throws {
+    for (rows, labels, K) in [
+      (ReferenceTables.iris, ReferenceTables.irisLabels, 3),
+      (ReferenceTables.faithful, ReferenceTables.faithfulLabels, 2),
+    ] {
+      let data = try Observations(rows: rows)
+      var settings = ExpectationMaximization(componentCount: K, initialization: .hierarchical)
+      let hierarchical = try settings.fit(data)
+      settings.initialization = .shortRuns
+      let short = try settings.fit(data)
+      let tolerance = 1e-5 * Double(rows.count)
+      #expect(hierarchical.logLikelihood >= short.logLikelihood - tolerance)
+      #expect(
+        agreement(try hierarchical.model.labels(for: data), labels)
+          >= agreement(try short.model.labels(for: data), labels) - 0.02)
+    }
+  }
+
+  @Test("rows with weights, gaps and known components have a hierarchical start too")
+  func hierarchicalAnnotated() throws {
+    let problem = try RandomProblem(n: 400, d: 3, K: 2, separation: 8, seed: 2)
+    var matrix = problem.observations.matrix
+    for i in stride(from: 0, to: 400, by: 7) { matrix[i, i % 3] = .nan }
+    for isKnown in [false, true] {
+      let annotations = RowAnnotations(
+        caseWeights: CaseWeights((0..<400).map { 0.5 + Double($0 % 3) }), allowsMissing: true,
+        knownComponents: isKnown
+          ? KnownComponents(problem.labels.enumerated().map { $0.offset < 20 ? $0.element : nil })
+          : nil)
+      let data = try Observations(matrix, annotations: annotations)
+      let fit = try ExpectationMaximization(componentCount: 2, initialization: .hierarchical)
+        .fit(data)
+      #expect(agreement(try fit.model.labels(for: data), problem.labels) > 0.95)
+    }
+  }
+
+  @Test("a table with fewer different rows than groups or components is fitted all the same")
+  func hierarchicalFewRows() throws {
+    let data = try Observations(rows: (0..<40).map { [Double($0 % 3), Double($0 % 3 * $0 % 2)] })
+    let fit = try ExpectationMaximization(
+      componentCount: 6, covariance: .vvi, initialization: .hierarchical
+    ).fit(data)
+    #expect(fit.model.componentCount <= 6)
+    #expect(fit.logLikelihood.isFinite)
+  }
+
   @Test("numbers without a meaning are refused")
   func badSettings() throws {
     let data = try Observations(rows: [[0.0], [1], [2], [5]])
@@ -272,6 +436,9 @@ import Testing
       #expect(throws: MixtureError.self) {
         try ExpectationMaximization(componentCount: 1, algorithm: algorithm).fit(data)
       }
+    }
+    #expect(throws: MixtureError.self) {
+      try ExpectationMaximization(componentCount: 1, splitMerge: -1).fit(data)
     }
     #expect(throws: MixtureError.self) {
       try ExpectationMaximization(

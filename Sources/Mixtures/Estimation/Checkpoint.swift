@@ -200,6 +200,8 @@ extension ExpectationMaximization {
     try require("acceleration", \.acceleration.rawValue)
     try require("precision", \.precision.rawValue)
     try require("algorithm", \.algorithm)
+    try require("number of moves", \.splitMerge)
+    try require("halving", \.halving)
     try require("seed", \.seed)
     if prior != kept.prior { throw .checkpointMismatch("is of a fit with another prior") }
     if fixed != kept.fixed {
@@ -253,6 +255,7 @@ struct RunState: Sendable, Codable {
   var quasiNewton = QuasiNewton()
   var outlooks: [Outlook] = []
   var trial: Trial?
+  var moves: [SplitMergeMove]?
   var held: HeldParameters?
   /// Seconds that the restart has taken.
   var seconds = 0.0

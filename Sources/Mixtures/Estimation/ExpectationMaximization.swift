@@ -50,6 +50,21 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var algorithm: Algorithm
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
+  /// How many moves out of a local maximum are tried at a time, each of which merges two components and splits a third; 0
+  /// means none.
+  ///
+  /// Moves begin where a restart has converged. The likeliest to help, by a few iterations on a part of the table, are
+  /// followed to their ends one after the other; the first that ends higher by more than the stopping rule leaves is kept,
+  /// and others are sought from there. A fit with fixed parameters, rows of known components or fewer than three components
+  /// has no moves. They are neither observed nor kept in checkpoints. Ueda, Nakano, Ghahramani & Hinton (2000),
+  /// [doi:10.1162/089976600300015088](https://doi.org/10.1162/089976600300015088).
+  public var splitMerge: Int
+  /// Whether restarts that lag behind are given up early: of all restarts the better half goes on from a first rung, half of
+  /// those from a rung twice as high, until one is left. That one has the bits that it would have without the others.
+  ///
+  /// A restart that is given up counts with the log-likelihood that it had. Jamieson & Talwalkar (2016), "Non-stochastic best
+  /// arm identification and hyperparameter optimization", AISTATS 240–248.
+  public var halving: Bool
   /// The seed of all random choices.
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
@@ -63,6 +78,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
     algorithm: Algorithm = .em, acceleration: Acceleration = .quasiNewton,
+    splitMerge: Int = 0, halving: Bool = false,
     skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
     threadCount: Int? = nil
   ) {
@@ -77,6 +93,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.fixed = fixed
     self.rescuePolicy = rescuePolicy
     self.background = background
+    self.splitMerge = splitMerge
+    self.halving = halving
     self.skipping = skipping
     self.precision = precision
     self.algorithm = algorithm
@@ -103,6 +121,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       background: try container.decodeIfPresent(BackgroundRule.self, forKey: .background) ?? .none,
       algorithm: try container.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .em,
       acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
+      splitMerge: try container.decodeIfPresent(Int.self, forKey: .splitMerge) ?? 0,
+      halving: try container.decodeIfPresent(Bool.self, forKey: .halving) ?? false,
       skipping: try container.decode(Bool.self, forKey: .skipping),
       precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
       seed: try container.decode(UInt64.self, forKey: .seed),
@@ -179,7 +199,16 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       return run
     }
     let ends: RestartEnds
-    if let checkpoints {
+    if halving, usedRestartCount > 1 {
+      if checkpoints != nil {
+        throw MixtureError(
+          .invalidSetting,
+          "restarts by halving are all under way at once, of which a checkpoint keeps one only. Use "
+            + "one without the other.")
+      }
+      ends = try halvedRestarts(
+        on: source, threadCount: threadCount, observer: observer, first: first)
+    } else if let checkpoints {
       ends = try restarts(
         on: source, scale: scale, threadCount: threadCount, plan: checkpoints, observer: observer
       ) { (restart) throws(MixtureError) in try first(restart, threadCount) }
@@ -211,7 +240,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     switch initialization {
     case .model(let model): start = model
     case .labels: break
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities:
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities:
       guard fixed.isEmpty else {
         throw MixtureError(
           .invalidSetting,
@@ -244,6 +273,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       covarianceFloor >= 0 && covarianceFloor < 1,
       "the covariance floor is \(covarianceFloor); it must be at least 0 and less than 1, "
         + "a fraction of the data's variance.")
+    try require(
+      splitMerge >= 0 && splitMerge <= 10_000,
+      "the number of moves to try is \(splitMerge); it must be at least 0 and at most 10000.")
     try algorithm.requireValid(precision: precision)
     try require(
       threadCount ?? 1 >= 1,
@@ -261,7 +293,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       )
     }
     switch initialization {
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
       guard labels.count == source.observationCount else {
         throw MixtureError(
@@ -305,7 +337,7 @@ struct EMRun {
   let floor: CovarianceFloor
   let prior: PriorTerms?
   let restart: Int
-  let threadCount: Int
+  var threadCount: Int
   let began = ContinuousClock.now
   /// Seconds that the restart took before it was resumed.
   let earlierSeconds: Double
@@ -316,6 +348,8 @@ struct EMRun {
   /// The log-likelihood (or classification log-likelihood) plus the logarithm of the prior's density, which is maximised.
   var objective: Double { state.objective }
   var stoppingReason: StoppingReason { state.stoppingReason }
+  /// Whether it waits to go on.
+  private(set) var isPaused = false
   /// Whether a covariance was held at the floor.
   var isFloored: Bool { !state.floored.isEmpty }
 
@@ -354,13 +388,24 @@ struct EMRun {
     }
   }
 
-  /// Iterates from where the state stands until a reason to stop. Before each E-step `checkpoint` is shown the state.
+  /// Iterates from where the state stands until a reason to stop, or before the given iteration is scored. Before each
+  /// E-step `checkpoint` is shown the state.
   mutating func iterate(
-    on source: some ObservationSource,
+    on source: some ObservationSource, pausingBefore rung: Int? = nil,
     checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
-    try iterateToTheEnd(on: source, checkpoint: checkpoint, observer: observer)
+    isPaused = false
+    try iterateToTheEnd(
+      on: source, pausingBefore: rung, checkpoint: checkpoint, observer: observer)
+    if isPaused { return }
+    try scoreInDoublePrecision(on: source)
+    try moveComponents(on: source)
+  }
+
+  private mutating func scoreInDoublePrecision(
+    on source: some ObservationSource
+  ) throws(MixtureError) {
     guard settings.precision == .single, let model = state.model, let last = state.trace.last else {
       return
     }
@@ -385,7 +430,7 @@ struct EMRun {
   }
 
   private mutating func iterateToTheEnd(
-    on source: some ObservationSource,
+    on source: some ObservationSource, pausingBefore rung: Int?,
     checkpoint: ((RunState) throws(MixtureError) -> Void)?,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
@@ -398,12 +443,17 @@ struct EMRun {
     var iteration = state.iteration
     var isMaximized = state.isMaximized
     while true {
-      if let checkpoint {
+      let isAtRung = rung.map { iteration >= $0 } ?? false
+      if checkpoint != nil || isAtRung {
         state.next = current
         state.iteration = iteration
         state.isMaximized = isMaximized
         state.seconds = elapsedSeconds
-        try checkpoint(state)
+        try checkpoint?(state)
+      }
+      if isAtRung {
+        isPaused = true
+        return
       }
       let assignment = settings.assignment(restart: restart, iteration: iteration)
       let statistics: SufficientStatistics
@@ -511,6 +561,26 @@ struct EMRun {
       iteration += 1
       isMaximized = true
     }
+  }
+
+  /// Goes over to the end of a move.
+  mutating func adopt(_ run: EMRun, _ move: SplitMergeMove) {
+    let end = run.state
+    let before = state.trace.last?.iteration ?? 0
+    state.model = end.model
+    state.logLikelihood = end.logLikelihood
+    state.logPrior = end.logPrior
+    state.classificationLogLikelihood = end.classificationLogLikelihood
+    state.entropy = end.entropy
+    state.floored = end.floored
+    state.rescued += end.rescued
+    state.stoppingReason = end.stoppingReason
+    state.moves = (state.moves ?? []) + [move]
+    state.trace.append(
+      IterationRecord(
+        iteration: before + (end.trace.last?.iteration ?? 0), logLikelihood: end.logLikelihood,
+        logPrior: end.logPrior, weights: end.model!.weights, seconds: elapsedSeconds,
+        classificationLogLikelihood: end.classificationLogLikelihood))
   }
 
   /// What is maximised, without the prior.
@@ -808,10 +878,10 @@ struct EMRun {
         featureCount: model.featureCount, componentCount: model.componentCount,
         equalWeights: settings.equalWeights) + (model.background == nil ? 0 : 1),
       fixed: fixed,
-      trace: state.trace, stoppingReason: state.stoppingReason,
+      trace: state.trace, stoppingReason: isPaused ? .observer : state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
       restart: restart,
       restartLogLikelihoods: ends,
-      classificationLogLikelihood: state.classificationLogLikelihood)
+      classificationLogLikelihood: state.classificationLogLikelihood, acceptedMoves: state.moves)
   }
 }

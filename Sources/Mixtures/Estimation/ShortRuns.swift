@@ -86,6 +86,7 @@ extension ExpectationMaximization {
     var settings = self
     settings.componentCount = K
     settings.algorithm = algorithm.withoutStages
+    settings.splitMerge = 0
 
     func run(_ start: Start, iterations: Int, _ threads: Int) -> [EMRun] {
       var settings = settings
