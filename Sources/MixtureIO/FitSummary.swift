@@ -7,6 +7,11 @@ public import Mixtures
 public struct FitSummary: Sendable, Codable {
   /// The number of observations, n.
   public let observationCount: Int
+  /// The sum of the case weights, over the rows with a cell that is known; n of plain rows.
+  public let caseWeight: Double
+  /// The number of observations that criteria count: the sum of case weights that are frequencies, else the rows that
+  /// count; n of plain rows.
+  public let criterionCount: Double
   /// The total log-likelihood of the model in the same file.
   public let logLikelihood: Double
   /// The number of free parameters.
@@ -53,13 +58,15 @@ public struct FitSummary: Sendable, Codable {
     case iterationCount = "iterations"
     case isConverged = "converged"
     case stoppingReason, seed, restart, rescued
-    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods
+    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods, caseWeight, criterionCount
     case prior, logPrior, fixed
   }
 
   /// The summary of a fit.
   public init(_ fit: MixtureFit, equalWeights: Bool = false) {
     observationCount = fit.observationCount
+    caseWeight = fit.caseWeight
+    criterionCount = fit.criterionCount
     logLikelihood = fit.logLikelihood
     parameterCount = fit.parameterCount
     bic = fit.bic
@@ -101,6 +108,8 @@ public struct FitSummary: Sendable, Codable {
       member(.entropy, .number(entropy)),
       member(.equalWeights, .truth(equalWeights)),
       member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
+      member(.caseWeight, .number(caseWeight)),
+      member(.criterionCount, .number(criterionCount)),
     ]
     if let prior {
       members += [member(.prior, prior.json), member(.logPrior, .number(logPrior))]
@@ -126,9 +135,15 @@ public struct FitSummary: Sendable, Codable {
     seed = try at(.seed).whole()
     restart = try at(.restart).count()
     rescued = try at(.rescued).rescueEvents()
+    caseWeight =
+      try reader.optionalMember(CodingKeys.caseWeight.rawValue)?.number()
+      ?? Double(observationCount)
+    criterionCount =
+      try reader.optionalMember(CodingKeys.criterionCount.rawValue)?.number()
+      ?? Double(observationCount)
     meanLogLikelihood =
       try reader.optionalMember(CodingKeys.meanLogLikelihood.rawValue)?.number(orNull: .nan)
-      ?? logLikelihood / Double(max(observationCount, 1))
+      ?? logLikelihood / (caseWeight > 0 ? caseWeight : 1)
     entropy =
       try reader.optionalMember(CodingKeys.entropy.rawValue)?.number(orNull: .nan)
       ?? (icl - bic) / 2

@@ -11,6 +11,11 @@ public import Mixtures
 ///  "fit": {"observations": 1000, "logLikelihood": -2500.5, …}}
 /// ```
 ///
+/// A mixture before a uniform background has the key `background` beside `weights`:
+/// `{"share": 0.05, "logWidths": [2.3, 1.1], "lower": [-5, 0]}` with the logarithm of a width and a lower end for each feature,
+/// as ``UniformBackground`` has them; the weights then sum to 1 among the components. Without one the key is absent, and so
+/// is `lower` where no box is known.
+///
 /// The covariances are K full d × d matrices whatever the structure. `fit` may be absent; its keys are those of
 /// ``FitSummary``. Keys that are not known are passed over, so files of later revisions of version 1 can be read.
 ///
@@ -84,6 +89,20 @@ public struct ModelDocument: Sendable {
       member("structure", .text(mixture.structure.rawValue)),
       member("features", .array(featureNames.map { .text($0) })),
       member("weights", .array(mixture.weights.map { .number($0) })),
+    ]
+    if let background = mixture.background {
+      members.append(
+        member(
+          "background",
+          .object(
+            [
+              member("share", .number(background.share)),
+              member("logWidths", .array(background.logWidths.map { .number($0) })),
+            ]
+              + (background.lower.map { [member("lower", .array($0.map { .number($0) }))] } ?? [])))
+      )
+    }
+    members += [
       member("means", rows(mixture.means)),
       member("covariances", .array(mixture.covariances.matrices.map(rows))),
     ]
@@ -164,7 +183,8 @@ public struct ModelDocument: Sendable {
       try self.init(
         mixture: GaussianMixture(
           weights: weights, means: means,
-          covariances: Covariances(structure: structure, matrices: matrices)),
+          covariances: Covariances(structure: structure, matrices: matrices)
+        ).withBackground(Self.background(reader)),
         featureNames: names,
         fit: try Self.fit(reader))
     } catch {
@@ -172,6 +192,16 @@ public struct ModelDocument: Sendable {
       throw error.code == .malformedFile
         ? error : MixtureError(error.code, "\(name): \(error.message)")
     }
+  }
+
+  private static func background(_ reader: JSONReader) throws(MixtureError) -> UniformBackground? {
+    guard let background = try reader.optionalMember("background"), background.value != .null else {
+      return nil
+    }
+    return try UniformBackground(
+      share: background.member("share").number(),
+      logWidths: background.member("logWidths").numbers(),
+      lower: background.optionalMember("lower")?.numbers())
   }
 
   private static func fit(_ reader: JSONReader) throws(MixtureError) -> FitSummary? {

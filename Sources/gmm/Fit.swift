@@ -40,6 +40,24 @@ struct Fit: ParsableCommand {
       valueName: "HOW"))
   var start: StartOption?
 
+  @OptionGroup var gaps: GapOptions
+
+  @OptionGroup var weights: WeightOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Column that names the component that a row is known to belong to; empty where it is not known.",
+      valueName: "COLUMN"))
+  var labels: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A uniform background for rows that belong to no component: over the box that the rows lie in, or over a volume in \
+      the features' units.
+      """, valueName: "box|VOLUME"))
+  var background: BackgroundOption?
+
   @Option(help: ArgumentHelp("Start R times and keep the best end.", valueName: "R"))
   var restarts = 1
 
@@ -263,6 +281,7 @@ struct Fit: ParsableCommand {
     let fit = ranking.best
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
     for line in FitReport.spuriousLines(ranking) { common.notice(line) }
+    if common.format == .json, let text = problem.labelSentence { common.notice(text) }
     if !fit.isConverged, tolerance > 0, iterations > 0 {
       common.notice(
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
@@ -314,6 +333,8 @@ struct Fit: ParsableCommand {
     let settings: ExpectationMaximization
     let componentCounts: [Int]
     let structures: [CovarianceStructure]
+    /// Which known label names which component.
+    var labelSentence: String?
 
     /// The table, and the memory that the fit takes, in words.
     var description: String {
@@ -340,9 +361,18 @@ struct Fit: ParsableCommand {
     }
     var options = input.columns.tableOptions(labelColumn: labelColumn)
     if options.columns == nil { options.preferredColumns = startingModel?.featureNames }
-    let working = workingMemory(startingModel?.mixture)
+    let carried = try Carried(
+      missing: gaps.missing, noise: gaps.noise, weights: weights, labels: labels)
+    var working = workingMemory(startingModel?.mixture)
+    working.carriedBytes = carried.fileBytes
+    working.hasGaps = carried.hasGaps
     let table = try input.read(
-      options, memory: input.memory.map { working.limit($0) }, common)
+      options, memory: input.memory.map { working.limit($0) }, carried: carried, common)
+    // What was read with the table lies beside it from now on.
+    let n = table.source.observationCount
+    working.carriedBytes +=
+      8 * ((table.weights?.count ?? 0) + (table.noise?.elements.count ?? 0))
+      + (table.knownLabels == nil ? 0 : 8 * n) + (carried.isEmpty ? 0 : 8 * n)
 
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
@@ -352,7 +382,17 @@ struct Fit: ParsableCommand {
       splitMerge: splitMerge, halving: halving,
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
+    settings.background = background?.rule ?? .none
     var counts = components?.counts
+    let known = table.knownLabels
+    // Each known label is a component.
+    let least = max(1, known?.names.count ?? 1)
+    if let known, let labels {
+      if known.names.isEmpty {
+        common.notice("column \(labels) holds no label, so no component is known.")
+      }
+      try requireRoom(for: known, column: labels)
+    }
     var structures =
       covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]
     switch start {
@@ -362,7 +402,7 @@ struct Fit: ParsableCommand {
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):
-      let (labels, count) = try numbered(table.labels ?? [], column: column)
+      let (labels, count) = try numbered(table, column: column)
       try requireCount(count, counts, "column \(column) has \(count) different labels")
       settings.initialization = .labels(labels)
       counts = [count]
@@ -377,8 +417,9 @@ struct Fit: ParsableCommand {
     }
     return Problem(
       source: table.source, featureNames: table.featureNames, storage: table.storage,
-      working: working, settings: settings, componentCounts: counts ?? Array(1...9),
-      structures: structures)
+      working: working, settings: settings,
+      componentCounts: counts ?? Array(least...max(9, least)),
+      structures: structures, labelSentence: labelSentence(known))
   }
 
   /// What the fits take beside the table. How many components labels make is not known before they are read; then the
@@ -402,12 +443,16 @@ struct Fit: ParsableCommand {
   }
 
   /// Numbers for labels, in order of first appearance.
+  ///
+  /// Labels of rows that are known keep their numbers.
   private func numbered(
-    _ labels: [String], column: String
+    _ table: Table, column: String
   ) throws(MixtureError) -> (labels: [Int], count: Int) {
+    let known = table.knownLabels
     var numbers: [String: Int] = [:]
+    for (number, name) in (known?.names ?? []).enumerated() { numbers[name] = number }
     var result: [Int] = []
-    for (row, label) in labels.enumerated() {
+    for (row, label) in (table.labels ?? []).enumerated() {
       guard !label.isEmpty else {
         throw MixtureError(
           .malformedFile,
@@ -417,8 +462,42 @@ struct Fit: ParsableCommand {
       let number = numbers[label] ?? numbers.count
       numbers[label] = number
       result.append(number)
+      if let known, known.numbers[row] >= 0, Int(known.numbers[row]) != number {
+        throw MixtureError(
+          .invalidAnnotation,
+          "\(table.place(ofRow: row)): the row starts in \"\(label)\" (column \(column)), but is known to belong to "
+            + "\"\(known.names[Int(known.numbers[row])])\" (column \(labels ?? "")). Correct one of them, or start "
+            + "elsewhere.")
+      }
     }
     return (result, numbers.count)
+  }
+
+  /// Requires at least as many components as there are known labels.
+  private func requireRoom(
+    for known: KnownLabels, column: String
+  ) throws(MixtureError) {
+    let count = known.names.count
+    guard let asked = components?.counts, let least = asked.min(), least < count, least > 0 else {
+      return
+    }
+    throw MixtureError(
+      .invalidSetting,
+      "column \(column) has \(count) different labels (\(FitReport.list(known.names))), but -k asks for "
+        + "\(ComponentCounts(asked).description); each label is a component, so ask for at least \(count)."
+    )
+  }
+
+  /// Which known label names which component, and how many rows it has.
+  private func labelSentence(_ known: KnownLabels?) -> String? {
+    guard let known, let labels, !known.names.isEmpty else { return nil }
+    var counts = Array(repeating: 0, count: known.names.count)
+    for number in known.numbers where number >= 0 { counts[Int(number)] += 1 }
+    let parts = known.names.prefix(40).enumerated().map {
+      "\($0.offset) is \"\($0.element)\" (\(Terminal.count(counts[$0.offset], "row")))"
+    }
+    let more = known.names.count > 40 ? " and so on" : ""
+    return "Components named by column \(labels): \(parts.joined(separator: ", "))\(more)."
   }
 
   private func requireCount(
@@ -463,6 +542,7 @@ struct Fit: ParsableCommand {
         title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames, observations: problem.source, fit: ranking.best)
       page.command = commandLine()
+      page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       page.frames = frames
       page.criterion = criterion
       if ranking.candidates.count > 1 {
@@ -502,7 +582,10 @@ struct Fit: ParsableCommand {
       var text =
         "\(Terminal.count(problem.source.observationCount, "observation")) of "
         + "\(Terminal.count(problem.featureNames.count, "feature")): "
-        + "\(FitReport.list(problem.featureNames))\n\n"
+        + "\(FitReport.list(problem.featureNames))\n"
+      for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
+      if let line = problem.labelSentence { text += line + "\n" }
+      text += "\n"
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)

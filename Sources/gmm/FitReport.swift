@@ -30,6 +30,20 @@ enum FitReport {
       + "ICL \(Terminal.fixed(fit.icl, 2)); smaller is better."
   }
 
+  /// How much the rows count, where that is not one each; ends with a line end.
+  static func countsLine(_ fit: FitSummary) -> String {
+    let n = Double(fit.observationCount)
+    guard fit.caseWeight != n || fit.criterionCount != n else { return "" }
+    return
+      "The rows that count have a case weight of \(Terminal.number(fit.caseWeight, digits: 8)); criteria count "
+      + "\(Terminal.number(fit.criterionCount, digits: 8)) observations.\n"
+  }
+
+  /// What rows carry, as the line under the heading of a page; nil if that is nothing.
+  static func subtitle(_ facts: CarriedFacts) -> String? {
+    facts.sentences.isEmpty ? nil : facts.sentences.joined(separator: " ")
+  }
+
   /// The whole text for one fit.
   static func text(
     _ fit: MixtureFit, features: [String], equalWeights: Bool
@@ -46,7 +60,7 @@ enum FitReport {
         "With a prior, whose log density is \(Terminal.fixed(fit.logPrior, 4)); the criteria are those of "
         + "the log-likelihood.\n"
     }
-    text += "\n"
+    text += "\(countsLine(summary))\n"
     return text + ModelDescription(model: fit.model, features: features).componentTable
   }
 

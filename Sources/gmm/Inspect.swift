@@ -30,6 +30,7 @@ struct Inspect: ParsableCommand {
           "Fitted to \(Terminal.count(fit.observationCount, "observation")) in "
           + "\(Terminal.count(fit.iterationCount, "iteration")), seed \(fit.seed): "
           + "\(FitReport.words(for: fit.stoppingReason)).\n"
+        text += FitReport.countsLine(fit)
         for line in ModelDescription.rescueLines(fit.rescued) { text += "Rescued: \(line)\n" }
       }
       text +=

@@ -62,6 +62,11 @@ struct ModelDescription {
     if !hidden.isEmpty {
       text += "  and \(hidden.joined(separator: " and ")); the model file (-o) holds all\n"
     }
+    if let background = model.background {
+      text += "  and a uniform background with a share of \(Terminal.fixed(background.share, 4))"
+      text +=
+        ", of log volume \(Terminal.number(background.logVolume, digits: 5)); weights are of the rest\n"
+    }
     return text
   }
 

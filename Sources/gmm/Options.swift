@@ -88,22 +88,24 @@ struct DataArguments: ParsableArguments {
 
   /// Reads the table, and says what there is to say about it.
   func read(
-    _ options: TableOptions, memory limit: MemoryLimit?, _ common: CommonOptions
+    _ options: TableOptions, memory limit: MemoryLimit?, carried: Carried, _ common: CommonOptions
   ) throws(MixtureError) -> Table {
+    var options = options
+    carried.apply(to: &options)
     let table = try readTable(paths: data, options: options, memory: limit)
     for text in table.notices { common.notice(text) }
     if case .temporaryFile(let bytes, let folder) = table.storage {
       common.notice(
         "the table takes \(MemoryLimit.text(bytes)) and lies in a temporary file in \(folder).")
     }
-    return table
+    return try carried.annotate(table)
   }
 
   /// Reads the table for a model: the columns that the model was made for, by name if the table has those names.
   ///
   /// Without --memory no more than 256 MiB of it are held, so that memory does not grow with its length.
   func read(
-    for model: ModelDocument, _ common: CommonOptions, resultColumns: Int = 0,
+    for model: ModelDocument, _ common: CommonOptions, carried: Carried, resultColumns: Int = 0,
     pictureCount: Int = 0
   ) throws(MixtureError) -> Table {
     var options = columns.tableOptions()
@@ -113,8 +115,8 @@ struct DataArguments: ParsableArguments {
       componentCount: mixture.componentCount, form: mixture.structure.form,
       threadCount: common.threadCount,
       results: (resultColumns == 0 ? 0 : rowsPerPart(columnCount: resultColumns), resultColumns),
-      pictureCount: pictureCount)
-    return try read(options, memory: working.limit(memory), common)
+      pictureCount: pictureCount, carriedBytes: carried.fileBytes, hasGaps: carried.hasGaps)
+    return try read(options, memory: working.limit(memory), carried: carried, common)
   }
 }
 

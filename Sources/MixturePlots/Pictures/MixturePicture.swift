@@ -78,7 +78,8 @@ public enum MixturePicture {
   /// A mixture over the data it describes.
   ///
   /// Two features: the points, each in the blend of the components' colours in the proportions of its responsibilities,
-  /// under every component's 1-σ ellipse. One feature: the histogram with the density of the mixture and of each
+  /// under every component's 1-σ ellipse, and grey as far as the background is responsible. A row is left out of panels of
+  /// features that it lacks. One feature: the histogram with the density of the mixture and of each
   /// component. More: the pair that `options` names, or all pairs of the six
   /// features that tell the components apart best.
   ///
@@ -219,9 +220,16 @@ public enum MixturePicture {
   static func blendedColours(
     _ rows: DrawnRows, _ model: GaussianMixture
   ) throws(MixtureError) -> [Colour] {
-    let palette = (0..<model.componentCount).map { Palette.colour($0) }
+    var palette = (0..<model.componentCount).map { Palette.colour($0) }
     let responsibilities = try rows.responsibilities(under: model)
-    return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
+    guard model.background != nil else {
+      return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
+    }
+    palette.append(Colour(0.5, 0.5, 0.5))
+    return (0..<rows.count).map {
+      let row = responsibilities.row($0)
+      return Palette.blend(row + [max(0, 1 - row.reduce(0, +))], colours: palette)
+    }
   }
 
   private static func nearest(_ row: ArraySlice<Double>, _ places: [[Double]]) -> Int {

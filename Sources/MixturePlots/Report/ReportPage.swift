@@ -103,6 +103,11 @@ struct ReportPage {
       + "\(report.fit == nil ? "shown over" : "fitted to") "
       + "\(plural(report.observations.observationCount, "observation")) of "
       + "\(plural(model.featureCount, "feature"))."
+    if let background = model.background {
+      text +=
+        " Before a uniform background with a share of \(NumberText.fixed(100 * background.share, decimals: 1)) %; the "
+        + "components' weights are shares of the rest."
+    }
     if let fit = report.fit {
       let iterations = plural(fit.iterationCount, "iteration")
       switch fit.stoppingReason {

@@ -115,8 +115,13 @@ public struct Projections: Sendable, Equatable {
 /// For each row the components that it may belong to.
 ///
 /// A row that must belong to component k enters the likelihood with wₖ N(x; μₖ, Σₖ), one that may belong to several with the
-/// sum over them. Components that no row is known to belong to are free for all rows of which nothing is known.
+/// sum over them. Components that no row is known to belong to are free for all rows of which nothing is known. Which rows
+/// something is known of must have nothing to do with what they belong to: where outliers among them are known to be outliers,
+/// say so by ``background``.
 public struct KnownComponents: Sendable, Equatable {
+  /// What stands for the background in place of a component's number.
+  public static let background = -1
+
   /// The different sets of components.
   let sets: [Set<Int>]
   /// The number of each row's set; −1 for rows of which nothing is known.
@@ -208,12 +213,14 @@ extension RowAnnotations {
           "row \(row) (counted from 0) may belong to no component at all; give it at least one, or nil if "
             + "nothing is known.")
       }
-      if let set = knownComponents.sets.firstIndex(where: { ($0.min() ?? 0) < 0 }) {
+      if let set = knownComponents.sets.firstIndex(where: {
+        ($0.min() ?? 0) < KnownComponents.background
+      }) {
         let row = knownComponents.indices.firstIndex(of: Int32(set))!
         throw MixtureError(
           .invalidAnnotation,
           "row \(row) (counted from 0) is known to belong to component \(knownComponents.sets[set].min()!); "
-            + "components count from 0.")
+            + "components count from 0, and \(KnownComponents.background) is the background.")
       }
     }
   }

@@ -254,7 +254,11 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         AnnotatedPiece(
           kind: RowLayout.censored, model: eye.models[0], workspace: workspace, start: start,
           rows: UnsafeBufferPointer(start: worker.order + position, count: 1), censored: censored,
-          censoredCells: measurement.cells.filter { !rows[row, $0].isNaN }), eye, body)
+          censoredCells: measurement.cells.filter { !rows[row, $0].isNaN },
+          limits: measurement.cells.filter { rows[row, $0].isNaN }.map {
+            let limits = annotations.limits(row: start + row, feature: $0)
+            return ($0, limits.lower, limits.upper)
+          }), eye, body)
     }
   }
 
@@ -349,9 +353,11 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     if let censored = piece.censored {
       for k in censored.indices { workspace.fillJoint(k, with: censored[k].logJoint) }
       if let background = eye.model.background {
-        // Where it is within its limits, it is anywhere.
         workspace.fillJoint(
-          censored.count, with: background.logJoint(over: piece.censoredCells))
+          censored.count,
+          with: max(
+            background.logJoint(over: piece.censoredCells) + piece.logBackgroundPart(background),
+            -1e300))
       }
     } else if let noise = piece.noise {
       workspace.computeLogJoint(noise, eye.noisy!)
@@ -394,6 +400,13 @@ struct AnnotatedPiece {
   /// Of one row with limits: what each component makes of it, and its features with a value.
   var censored: [CensoredRow]?
   var censoredCells: [Int] = []
+  /// The limits of its other features.
+  var limits: [(feature: Int, lower: Double, upper: Double)] = []
+
+  /// The logarithm of the part of a background that lies within the limits.
+  func logBackgroundPart(_ background: UniformBackground) -> Double {
+    limits.reduce(0) { $0 + background.logPart(($1.lower, $1.upper), feature: $1.feature) }
+  }
 
   /// Replaces log joint densities by −½ the squared Mahalanobis distances, among the values that are known.
   func computeDistances(_ model: GaussianMixture) {
@@ -537,7 +550,9 @@ private struct AnnotatedView: Sendable {
     let numbers = componentNumbers ?? Array(0..<K)
     let columns = columnCount
     excluded = (annotations.knownComponents?.sets ?? []).map { set in
-      let excluded = (0..<columns).filter { $0 == K || !set.contains(numbers[$0]) }
+      let excluded = (0..<columns).filter {
+        !set.contains($0 == K ? KnownComponents.background : numbers[$0])
+      }
       // Where none of them is left, nothing is known.
       return excluded.count == columns ? [] : excluded
     }

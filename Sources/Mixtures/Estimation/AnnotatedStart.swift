@@ -151,7 +151,9 @@ struct CompletedPart: Sendable {
     rows = try Observations(matrix, annotations: annotations)
     weights = annotations?.caseWeights?.values ?? Array(repeating: 1, count: chosen.count)
     pinned = chosen.indices.map { i in
-      guard let set = annotations?.knownComponents?[i], set.count == 1 else { return nil }
+      guard let set = annotations?.knownComponents?[i], set.count == 1,
+        set != [KnownComponents.background]
+      else { return nil }
       return set.first
     }
     means = scale.means

@@ -163,9 +163,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     try source.requireRowsAndColumns()
     let threadCount = threadCount ?? Kernels.processorCount
     var scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
-    if background != .none {
-      scale.backgroundWidths = try background.logWidths(for: source, scale: scale)
-    }
+    scale.background = try background.first(for: source, scale: scale)
     try prior.requireValid(for: covariance, featureCount: source.featureCount)
     let terms = priorTerms(scale)
     // A prior that is positive definite says what rows in a plane do not, but not in which unit a constant is measured.
@@ -283,6 +281,14 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   }
 
   private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+    if background == .none, let known = source.annotations?.knownComponents,
+      let row = (0..<known.count).first(where: { known[$0] == [KnownComponents.background] })
+    {
+      throw MixtureError(
+        .invalidAnnotation,
+        "row \(source.firstRowNumber + row) (counted from 0) is known to belong to the background, but the fit has none."
+      )
+    }
     if let known = source.annotations?.knownComponents,
       let row = (0..<known.count).first(where: { (known[$0]?.max() ?? 0) >= componentCount })
     {
@@ -381,7 +387,7 @@ struct EMRun {
   mutating func begin(on source: some ObservationSource, from start: Start) throws(MixtureError) {
     switch start {
     case .model(let model):
-      state.next = scale.backgroundWidths == nil ? model : try withBackground(model, of: nil)
+      state.next = scale.background == nil ? model : try withBackground(model, of: nil)
     case .statistics(let statistics):
       state.next = try maximize(statistics, on: source, iteration: 0)
       state.isMaximized = true
@@ -651,15 +657,15 @@ struct EMRun {
   private func withBackground(
     _ model: GaussianMixture, of statistics: SufficientStatistics?
   ) throws(MixtureError) -> GaussianMixture {
-    guard let logWidths = scale.backgroundWidths else { return model }
-    var share = model.background?.share ?? BackgroundRule.firstShare
+    guard let first = scale.background else { return model }
+    var share = model.background?.share ?? first.share
     if let statistics, let last = self.model?.background {
       let own = (0..<statistics.componentCount).reduce(0) { $0 + statistics.zeroth($1) }
       // Rounding of the sums is no share.
       let left = 1 - own / (statistics.caseWeight + statistics.unseenWeight)
       share = last.share > 0 && left > 1e-14 ? left : 0
     }
-    return try model.withBackground(UniformBackground(share: share, logWidths: logWidths))
+    return try model.withBackground(first.with(share: share))
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
@@ -852,7 +858,7 @@ struct EMRun {
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
     // The annotations know nothing of them.
-    state.componentNumbers? += worst.map { _ in -1 }
+    state.componentNumbers? += worst.map { _ in .max }
     return try GaussianMixture(
       weights: settings.equalWeights
         ? Array(repeating: 1 / Double(K), count: K) : weights,

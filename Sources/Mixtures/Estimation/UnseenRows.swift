@@ -13,6 +13,8 @@ struct UnseenRows: Sendable {
   private let deviations: [[Double]]
   /// Packed lower triangles.
   private let covariances: [[Double]]
+  /// The weight of unseen ones of the background.
+  private let unseenBackground: Double
 
   /// Those outside of a box, where rows are measured with the given noise covariance.
   init(
@@ -50,7 +52,7 @@ struct UnseenRows: Sendable {
         inside: Kernels.exp(inside.logProbability), outside: Kernels.exp(outside.logProbability),
         deviation: deviation, covariance: covariance)
     }
-    self.init(model, components)
+    self.init(model, components, backgroundPart: model.background?.part(in: window) ?? 0)
   }
 
   /// Those that a selection function leaves out, at quasi-random points of each component.
@@ -87,7 +89,8 @@ struct UnseenRows: Sendable {
         inside: inside / Double(points.count), outside: outside / Double(points.count),
         deviation: deviation, covariance: second)
     }
-    self.init(model, components)
+    // The background is one of what is observed.
+    self.init(model, components, backgroundPart: 1)
   }
 
   private struct Component {
@@ -97,9 +100,11 @@ struct UnseenRows: Sendable {
     let covariance: [Double]
   }
 
-  private init(_ model: GaussianMixture, _ components: [Component]) {
+  private init(
+    _ model: GaussianMixture, _ components: [Component], backgroundPart: Double
+  ) {
     let share = model.background?.share ?? 0
-    let seen = zip(model.weights, components).reduce(share) {
+    let seen = zip(model.weights, components).reduce(share * backgroundPart) {
       $0 + (1 - share) * $1.0 * $1.1.inside
     }
     // A model without anything to be seen explains no row; it is as bad as can be.
@@ -108,6 +113,7 @@ struct UnseenRows: Sendable {
     weights = zip(model.weights, components).map { (1 - share) * $0 * $1.outside / probability }
     deviations = components.map(\.deviation)
     covariances = components.map(\.covariance)
+    unseenBackground = share * (1 - backgroundPart) / probability
   }
 
   /// Adds those that belong to rows of the given case weight.
@@ -115,6 +121,7 @@ struct UnseenRows: Sendable {
     let d = statistics.featureCount
     statistics.values[1] -= caseWeight * logProbability
     statistics.classificationLogLikelihood -= caseWeight * logProbability
+    statistics.unseenWeight += caseWeight * unseenBackground
     for k in weights.indices where weights[k] > 0 {
       let n = caseWeight * weights[k]
       let (deviation, covariance) = (deviations[k], covariances[k])

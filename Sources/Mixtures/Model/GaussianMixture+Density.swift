@@ -89,7 +89,7 @@ extension GaussianMixture {
   /// The E-step: all that an M-step needs to know of observations, about this mixture's means.
   ///
   /// Statistics of parts of a table add up with `+=` to those of the whole, so that the parts may be files, processes or
-  /// machines; ``init(maximizing:structure:equalWeights:minimumVariances:previous:)`` makes the next model of them.
+  /// machines; ``init(maximizing:structure:equalWeights:minimumVariances:prior:fixed:previous:)`` makes the next model of them.
   ///
   /// Parameters, errors and cost are those of ``logDensities(of:threadCount:)``.
   public func statistics(

@@ -56,7 +56,10 @@ extension GaussianMixture {
   /// Draws the true values of each observation given all that is known of it, for multiple imputation: first a component by
   /// its responsibility, then the values from it. Cells that are known exactly stay as they are.
   ///
-  /// - Parameter seed: Row i has stream i of this seed, so that its draw depends on nothing else.
+  /// - Parameters:
+  ///   - observations: n × d, where d is ``featureCount``.
+  ///   - seed: Row i of the table has stream i of this seed, so that its draw depends on nothing else.
+  ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
   /// - Returns: n × d.
   /// - Throws: As ``expectedValues(of:threadCount:)``.
   /// - Complexity: O(n·K·d³).
@@ -122,7 +125,7 @@ extension GaussianMixture {
                   where gain.isExact(position) { exact[j] = rows[i, j] }
                 }
                 fill(
-                  RecoveredRow(number: row, exact: exact),
+                  RecoveredRow(number: observations.firstRowNumber + row, exact: exact),
                   Posteriors(
                     gain, values: gain.measurement.cells.map { rows[i, $0] },
                     responsibilities: weights),

@@ -71,7 +71,9 @@ public struct EntropyMerging: Sendable, Codable, Equatable {
 
   /// The responsibilities of groups: sums of those of their components.
   ///
-  /// - Parameter responsibilities: n × K.
+  /// - Parameters:
+  ///   - responsibilities: n × K.
+  ///   - groupCount: The number of groups, 1 to K.
   /// - Returns: n × `groupCount`.
   public func combined(_ responsibilities: Matrix, groupCount: Int) -> Matrix {
     precondition(responsibilities.columnCount == componentCount)
