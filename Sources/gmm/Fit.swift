@@ -556,14 +556,14 @@ struct Fit: ParsableCommand {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()
-      let hasPrior = fit.prior != nil
+      let hasObjective = fit.prior != nil || fit.classificationLogLikelihood != nil
       try output.write(
-        "iteration,log_likelihood\(hasPrior ? ",objective" : ""),seconds\(weights)\n")
+        "iteration,log_likelihood\(hasObjective ? ",objective" : ""),seconds\(weights)\n")
       for record in fit.trace {
         // Components that were dropped leave their cells empty.
         let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
         try output.write(
-          "\(record.iteration),\(record.logLikelihood)\(hasPrior ? ",\(record.objective)" : ""),"
+          "\(record.iteration),\(record.logLikelihood)\(hasObjective ? ",\(record.objective)" : ""),"
             + "\(record.seconds)\(cells.joined())\n")
       }
     }

@@ -229,6 +229,25 @@ extension Algorithm {
     }
   }
 
+  @Test("within a window the classification likelihood, less what was not seen, never falls")
+  func window() throws {
+    let problem = try RandomProblem(n: 800, d: 2, K: 2, separation: 2, seed: 9)
+    let rows = (0..<800).map { problem.observations.matrix.row($0) }.filter { $0[0] > -1 }
+    let data = try Observations(
+      Matrix(rows: rows),
+      annotations: RowAnnotations(
+        window: ObservationWindow(lower: [-1, -.infinity], upper: [.infinity, .infinity])))
+    let fit = try ExpectationMaximization(
+      componentCount: 2, initialization: .model(problem.model),
+      stoppingRule: StoppingRule(tolerance: 1e-6, iterationLimit: 30), algorithm: .classification
+    ).fit(data)
+    #expect(fit.trace.count > 3)
+    for (a, b) in zip(fit.trace, fit.trace.dropFirst()).dropFirst() {
+      #expect(b.objective >= a.objective - 1e-12 * abs(a.objective))
+      #expect(b.classificationLogLikelihood! <= b.logLikelihood)
+    }
+  }
+
   @Test("a row of case weight 2 is two rows to classification EM")
   func caseWeights() throws {
     let problem = try RandomProblem(n: 200, d: 2, K: 2, separation: 2, seed: 7)
@@ -277,6 +296,24 @@ extension Algorithm {
       covariances: Covariances(
         structure: .eii, matrices: Array(repeating: Matrix(rows: [[6, 0], [0, 6]]), count: 3)))
     return (try Observations(truth.sample(600, seed: 1).observations), start)
+  }
+
+  @Test(
+    "from starts at random rows that lead EM into a poor maximum, annealing leads to a better one",
+    arguments: [UInt64(4), 14, 33])
+  func annealing(seed: UInt64) throws {
+    let problem = try RandomProblem(
+      n: 300, d: 2, K: 4, structure: .vii, separation: 3, seed: seed)
+    var settings = ExpectationMaximization(
+      componentCount: 4, covariance: .vii, initialization: .randomRows, seed: seed)
+    let em = try settings.fit(problem.observations)
+    settings.algorithm = .annealed(from: 0.5, steps: 40)
+    let annealed = try settings.fit(problem.observations)
+    #expect(annealed.isConverged)
+    #expect(annealed.logLikelihood > em.logLikelihood + 40)
+    for (a, b) in zip(annealed.trace.dropFirst(40), annealed.trace.dropFirst(41)) {
+      #expect(b.logLikelihood >= a.logLikelihood - 1e-12 * abs(a.logLikelihood))
+    }
   }
 
   @Test("a merge and a split leave a local maximum, and the trace never falls", arguments: [1, 4])
