@@ -36,7 +36,7 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
+      "Where to start: short-runs, kmeans, hierarchical, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
 
@@ -93,6 +93,27 @@ struct Fit: ParsableCommand {
 
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      em, classification, stochastic[=STEPS] or annealed[=BETA,STEPS]: draws, or tempered responsibilities from the power \
+      BETA on, for so many iterations before EM. (default: em; stochastic=50, annealed=0.5,40)
+      """, valueName: "NAME"))
+  var algorithm: AlgorithmOption?
+
+  @Flag(help: "Each row belongs to one component: --algorithm classification.")
+  var hard = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      At a local maximum try N moves that merge two components and split a third; 0: none.
+      """, valueName: "N"))
+  var splitMerge = 0
+
+  @Flag(help: "Give up the restarts that lag behind, half of them at a time.")
+  var halving = false
 
   @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
   var acceleration: Acceleration = .quasiNewton
@@ -214,6 +235,9 @@ struct Fit: ParsableCommand {
       guard case .model = start else {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
       }
+    }
+    if hard, let algorithm, algorithm.algorithm != .classification {
+      throw ValidationError("--hard is --algorithm classification; give one of the two.")
     }
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
@@ -366,7 +390,9 @@ struct Fit: ParsableCommand {
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue, acceleration: acceleration,
+      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
+      algorithm: hard ? .classification : algorithm?.algorithm ?? .em, acceleration: acceleration,
+      splitMerge: splitMerge, halving: halving,
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
     settings.background = background?.rule ?? .none
@@ -385,6 +411,7 @@ struct Fit: ParsableCommand {
     switch start {
     case nil, .shortRuns: settings.initialization = .shortRuns
     case .kMeans: settings.initialization = .kMeans
+    case .hierarchical: settings.initialization = .hierarchical
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):
@@ -543,14 +570,14 @@ struct Fit: ParsableCommand {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()
-      let hasPrior = fit.prior != nil
+      let hasObjective = fit.prior != nil || fit.classificationLogLikelihood != nil
       try output.write(
-        "iteration,log_likelihood\(hasPrior ? ",objective" : ""),seconds\(weights)\n")
+        "iteration,log_likelihood\(hasObjective ? ",objective" : ""),seconds\(weights)\n")
       for record in fit.trace {
         // Components that were dropped leave their cells empty.
         let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
         try output.write(
-          "\(record.iteration),\(record.logLikelihood)\(hasPrior ? ",\(record.objective)" : ""),"
+          "\(record.iteration),\(record.logLikelihood)\(hasObjective ? ",\(record.objective)" : ""),"
             + "\(record.seconds)\(cells.joined())\n")
       }
     }

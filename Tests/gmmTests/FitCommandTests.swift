@@ -47,6 +47,30 @@ let twoGroups: String = {
     #expect(try command.run("fit", "groups.csv", "-k", "2", "--quiet").errors.isEmpty)
   }
 
+  @Test("other algorithms, moves, halving and the hierarchical start are options of fit")
+  func algorithms() throws {
+    let hard = try command.run(
+      "fit", "groups.csv", "-k", "2", "--hard", "--format", "json", "--trace", "trace.csv")
+    #expect(hard.status == 0)
+    #expect(try command.read("trace.csv").hasPrefix("iteration,log_likelihood,objective,seconds"))
+    let named = try command.run(
+      "fit", "groups.csv", "-k", "2", "--algorithm", "classification", "--format", "json")
+    #expect(
+      try number("logLikelihood", in: named.output) == number("logLikelihood", in: hard.output))
+    for options in [
+      ["--algorithm", "stochastic=5"], ["--algorithm", "annealed=0.6,10"],
+      ["--start", "hierarchical"], ["--restarts", "4", "--halving", "--split-merge", "2"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 0)
+    }
+    for options in [
+      ["--algorithm", "annealed=0.5"], ["--algorithm", "stochastic=many"],
+      ["--hard", "--algorithm", "em"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 64)
+    }
+  }
+
   @Test("the model file holds the contract's keys, and standard output the same object")
   func modelFile() throws {
     let result = try command.run(

@@ -23,10 +23,12 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
 
   /// The statistics of all rows under a model, about the model's means.
   ///
-  /// - Parameter componentNumbers: What the annotations call the model's components.
+  /// - Parameters:
+  ///   - assignment: What rows count for.
+  ///   - componentNumbers: What the annotations call the model's components.
   func statistics(
     under model: GaussianMixture, form: CovarianceStructure.Form, threadCount: Int,
-    componentNumbers: [Int]? = nil
+    by assignment: Assignment = .responsibilities, componentNumbers: [Int]? = nil
   ) throws(MixtureError) -> SufficientStatistics {
     let eye = try AnnotatedView(
       model, layout: layout, annotations: annotations, target: form,
@@ -47,26 +49,31 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         measured.lift(part!, into: &statistics)
         part = nil
       }
+      func assign(_ piece: AnnotatedPiece, into statistics: inout SufficientStatistics) {
+        piece.workspace.assign(
+          eye.columnCount, by: assignment, number: { piece.start + Int(piece.rows[$0]) },
+          into: &statistics)
+      }
       try visit(shard, worker, eye) { piece in
         let workspace = piece.workspace
         if piece.kind == 0 {
-          workspace.normalize(eye.columnCount, into: &statistics)
+          assign(piece, into: &statistics)
           workspace.accumulate(into: &statistics)
         } else if let censored = piece.censored {
-          workspace.normalize(eye.columnCount, into: &statistics)
+          assign(piece, into: &statistics)
           for k in 0..<model.componentCount {
             let r = workspace.joint(0, k)
             if r != 0 { censored[k].add(r, k, to: &statistics) }
           }
         } else if let noise = piece.noise {
-          workspace.normalize(eye.columnCount, into: &statistics)
+          assign(piece, into: &statistics)
           workspace.accumulate(noise, eye.noisy!)
         } else {
           if part == nil {
             measured = piece.model
             part = measured.makeStatistics()
           }
-          workspace.normalize(eye.columnCount, into: &part!)
+          assign(piece, into: &part!)
           workspace.accumulate(into: &part!)
         }
       } leaving: { kind, workspace in

@@ -341,7 +341,7 @@ extension ExpectationMaximization {
     case .labels(let labels):
       return .statistics(
         try labelled(source, labels, scale: scale, componentCount: K, threadCount: threadCount))
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     }
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let part = try CompletedPart(
@@ -374,7 +374,13 @@ extension ExpectationMaximization {
         }
       }
       return .statistics(part.partition(K, form: form, random: &random).statistics)
-    case .kMeans:
+    case .hierarchical where source.annotations?.knownComponents == nil:
+      let count = Self.groupCount(rowCount: part.rows.observationCount, componentCount: K)
+      let groups = part.partition(count, form: form, random: &random).statistics
+      return .statistics(
+        groups.agglomerated(to: K, structure: covariance, variances: scale.variances)
+          ?? part.partition(K, form: form, random: &random).statistics)
+    case .kMeans, .hierarchical:
       return .statistics(part.partition(K, form: form, random: &random).statistics)
     case .labels, .model: preconditionFailure("handled above")
     }

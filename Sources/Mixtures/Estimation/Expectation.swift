@@ -162,16 +162,27 @@ final class Expectation<Source: ObservationSource> {
 
   /// The statistics of all rows under a model, about the model's means.
   ///
-  /// - Parameter componentNumbers: What the rows' annotations call the model's components, if not 0 ..< K.
+  /// - Parameters:
+  ///   - assignment: What rows count for. Work is left out for responsibilities only.
+  ///   - componentNumbers: What the rows' annotations call the model's components, if not 0 ..< K.
   /// - Throws: ``MixtureError/Code/nonFiniteObservation``, or what the source throws.
   func statistics(
-    under model: GaussianMixture, componentNumbers: [Int]? = nil
+    under model: GaussianMixture, by assignment: Assignment = .responsibilities,
+    componentNumbers: [Int]? = nil
   ) throws(MixtureError) -> SufficientStatistics {
     let K = model.componentCount
     if source.annotations != nil || model.background != nil {
       if annotated == nil { annotated = try AnnotatedRows(source, usesWeights: true) }
       return try annotated!.statistics(
-        under: model, form: form, threadCount: threadCount, componentNumbers: componentNumbers)
+        under: model, form: form, threadCount: threadCount, by: assignment,
+        componentNumbers: componentNumbers)
+    }
+    if assignment != .responsibilities {
+      return try source.statistics(about: model.means, form: form, threadCount: threadCount) {
+        workspace, rows, statistics in
+        workspace.computeLogJoint(model)
+        workspace.assign(K, by: assignment, number: { rows.lowerBound + $0 }, into: &statistics)
+      }
     }
     let threads = ThreadTeam.worthwhile(
       threadCount, rowCount: source.observationCount, componentCount: K,

@@ -21,6 +21,8 @@ public struct SufficientStatistics: Sendable, Equatable {
   /// Of a truncated table: the expected weight of rows that were not observed, which is in the moments, but not in
   /// ``caseWeight``.
   public internal(set) var unseenWeight = 0.0
+  /// Of an E-step of ``Algorithm/classification``: Σᵢ maxₖ log wₖ N(xᵢ; μₖ, Σₖ), weighted; otherwise 0.
+  public internal(set) var classificationLogLikelihood = 0.0
 
   /// The number of components, K.
   public var componentCount: Int { origins.rowCount }
@@ -86,6 +88,7 @@ extension SufficientStatistics {
       "statistics of different shape cannot be added")
     let b = a.origins == b.origins ? b : b.rebased(to: a.origins)
     a.unseenWeight += b.unseenWeight
+    a.classificationLogLikelihood += b.classificationLogLikelihood
     a.values.withUnsafeMutableBufferPointer { left in
       b.values.withUnsafeBufferPointer { right in
         for index in left.indices { left[index] += right[index] }
@@ -98,6 +101,7 @@ extension SufficientStatistics {
     var result = self
     for index in result.values.indices { result.values[index] *= factor }
     result.unseenWeight *= factor
+    result.classificationLogLikelihood *= factor
     return result
   }
 
@@ -112,6 +116,7 @@ extension SufficientStatistics {
     var result = SufficientStatistics(origins: newOrigins, form: form)
     for index in 0..<firstStart { result.values[index] = values[index] }
     result.unseenWeight = unseenWeight
+    result.classificationLogLikelihood = classificationLogLikelihood
     for k in 0..<componentCount {
       let n = zeroth(k)
       let f = Array(first(k))

@@ -120,6 +120,7 @@ struct UnseenRows: Sendable {
   func add(_ caseWeight: Double, to statistics: inout SufficientStatistics) {
     let d = statistics.featureCount
     statistics.values[1] -= caseWeight * logProbability
+    statistics.classificationLogLikelihood -= caseWeight * logProbability
     statistics.unseenWeight += caseWeight * unseenBackground
     for k in weights.indices where weights[k] > 0 {
       let n = caseWeight * weights[k]

@@ -255,6 +255,8 @@ final class Workspace {
   private let rowEntropy: UnsafeMutablePointer<Double>
   private let scratch: UnsafeMutablePointer<Double>
   private let label: UnsafeMutablePointer<Int32>
+  /// Joints to a power; allocated when they are first needed.
+  private var tempered: UnsafeMutablePointer<Double>?
   /// Eight lanes for each moment, of few features; allocated when they are first needed.
   private var lanes: UnsafeMutablePointer<Double>?
   private let laneSumsPerComponent: Int
@@ -295,6 +297,7 @@ final class Workspace {
     }
     label.deallocate()
     lanes?.deallocate()
+    tempered?.deallocate()
   }
 
   /// Takes a block of rows. Returns whether every number in it is finite.
@@ -455,6 +458,36 @@ final class Workspace {
       groups, K, caseWeight, joint, logDensity, rowEntropy, findingLabels ? label : nil)
     table.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
     return (sums.case_weight, sums.log_likelihood, sums.entropy)
+  }
+
+  /// Log joint densities of K components → responsibilities of the densities to a power; the sums are those of the
+  /// densities as they are.
+  func normalize(_ K: Int, power: Double, into statistics: inout SufficientStatistics) {
+    let count = K * mk_joint_stride(groups)
+    let copy: UnsafeMutablePointer<Double> =
+      tempered ?? Kernels.allocate(componentCount * mk_joint_stride(maximalGroups))
+    tempered = copy
+    for index in 0..<count { copy[index] = power * joint[index] }
+    normalize(K, into: &statistics)
+    kernels.table.pointee.normalize(groups, K, caseWeight, copy, logDensity, rowEntropy, nil)
+    joint.update(from: copy, count: count)
+  }
+
+  /// Finds the component with the largest joint for each row. Returns the case-weighted sum of those joints.
+  func likeliestJoint(_ K: Int) -> Double {
+    findLabels(K)
+    rowEntropy.update(repeating: 0, count: groups * Kernels.lanes)
+    var sums = mk_totals()
+    kernels.table.pointee.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
+    return sums.log_likelihood
+  }
+
+  /// Has each row count for one of K components, with its whole case weight.
+  func keepOne(_ K: Int, _ component: (_ row: Int, _ caseWeight: Double) -> Int) {
+    for row in 0..<rowCount {
+      let kept = component(row, caseWeight[row])
+      for k in 0..<K { setResponsibility(row, k, k == kept ? caseWeight[row] : 0) }
+    }
   }
 
   /// Finds the component with the largest joint for each row.
