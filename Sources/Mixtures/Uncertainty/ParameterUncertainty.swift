@@ -226,8 +226,11 @@ extension MixtureFit {
   /// ``GaussianMixture/uncertainty(for:by:equalWeights:threadCount:)``. Components that the fit held at the covariance floor
   /// are marked.
   ///
-  /// - Parameter settings: Those of the fit. They say whether weights were equal, which parameters were fixed, and how many
-  ///   threads to use. A prior is taken from the fit, with its numbers.
+  /// - Parameters:
+  ///   - observations: The rows that were fitted, with what they carry.
+  ///   - method: How the uncertainty is found.
+  ///   - settings: Those of the fit. They say whether weights were equal, which parameters were fixed, and how many threads
+  ///     to use. A prior is taken from the fit, with its numbers.
   /// - Throws: Also ``MixtureError/Code/invalidSetting`` for the information or the sandwich of a fit with a prior or fixed
   ///   parameters, which they do not know.
   public func uncertainty(
