@@ -258,6 +258,7 @@ extension GaussianMixture {
   ///   - observations: The rows of the fit.
   ///   - equalWeights: Whether the weights were fixed at 1 / K.
   ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
+  ///   - method: How the uncertainty is found.
   /// - Throws: ``MixtureError/Code/invalidSetting`` for the information of rows with reliabilities, for information
   ///   or sandwich of censored, truncated or selected rows or of more than 4,096 parameters, or for a bootstrap that cannot
   ///   be; ``MixtureError/Code/degenerateObservations`` if fewer than two of
