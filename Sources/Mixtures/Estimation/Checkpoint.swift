@@ -97,6 +97,8 @@ struct TableIdentity: Sendable, Codable, Equatable {
       annotations.projections?.indices.forEach { add(Double($0 ?? -1)) }
       annotations.projections?.matrices.forEach { $0.elements.forEach(add) }
       annotations.knownComponents?.indices.forEach { add(Double($0)) }
+      annotations.limits.map { ($0.lower.elements + $0.upper.elements).forEach(add) }
+      annotations.window.map { ($0.lower + $0.upper).forEach(add) }
     }
     self.digest = digest
   }

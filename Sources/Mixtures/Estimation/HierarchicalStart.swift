@@ -250,16 +250,11 @@ extension ExpectationMaximization {
     on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
     threadCount: Int
   ) throws(MixtureError) -> Start {
-    var random = RandomStream(seed: seed, stream: UInt64(restart))
-    let limit = DrawnPart.rowLimit(
-      componentCount: K, featureCount: source.featureCount, form: covariance.form)
-    let part = try DrawnPart(source, limit: limit, scale: scale, random: &random)
-    let count = Self.groupCount(rowCount: part.rows.observationCount, componentCount: K)
-    let centroids = try KMeans(
-      part.standardized, count: count, threadCount: threadCount, random: &random
-    ).centroids
-    let groups = try part.rows.partition(
-      by: part.original(centroids), scale: scale, form: covariance.form, threadCount: threadCount)
+    let (rows, centroids) = try drawnCentroids(
+      on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount
+    ) { Self.groupCount(rowCount: $0, componentCount: K) }
+    let groups = try rows.partition(
+      by: centroids, scale: scale, form: covariance.form, threadCount: threadCount)
     if let statistics = groups.agglomerated(
       to: K, structure: covariance, variances: scale.variances)
     {

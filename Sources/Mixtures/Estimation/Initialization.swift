@@ -115,17 +115,29 @@ extension ExpectationMaximization {
     on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
     threadCount: Int
   ) throws(MixtureError) -> Start {
+    let (_, centroids) = try drawnCentroids(
+      on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount
+    ) { _ in K }
+    return .statistics(
+      try source.partition(
+        by: centroids, scale: scale, form: covariance.form, threadCount: threadCount))
+  }
+
+  /// A part of the table that is as large as a start of K components needs, and the centroids of k-means on it, as many as
+  /// `count` says for its number of rows.
+  func drawnCentroids(
+    on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
+    threadCount: Int, count: (_ rowCount: Int) -> Int
+  ) throws(MixtureError) -> (rows: Observations, centroids: Matrix) {
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let limit = DrawnPart.rowLimit(
       componentCount: K, featureCount: source.featureCount, form: covariance.form)
     let part = try DrawnPart(source, limit: limit, scale: scale, random: &random)
     let centroids = try KMeans(
-      part.standardized, count: K, threadCount: threadCount, random: &random
+      part.standardized, count: count(part.rows.observationCount), threadCount: threadCount,
+      random: &random
     ).centroids
-    return .statistics(
-      try source.partition(
-        by: part.original(centroids), scale: scale, form: covariance.form, threadCount: threadCount)
-    )
+    return (part.rows, part.original(centroids))
   }
 
   private func partition(
