@@ -229,6 +229,33 @@ extension Algorithm {
     }
   }
 
+  @Test("the classification likelihood counts rows that lack the same cells")
+  func gapsCount() throws {
+    let problem = try RandomProblem(n: 300, d: 3, K: 2, separation: 3, seed: 4)
+    var matrix = problem.observations.matrix
+    // Enough of a kind to be evaluated together, and of another too few.
+    for i in stride(from: 0, to: 300, by: 3) { matrix[i, 1] = .nan }
+    for i in stride(from: 1, to: 20, by: 6) { matrix[i, 0] = .nan }
+    let rows = try AnnotatedRows(
+      Observations(matrix, annotations: RowAnnotations(allowsMissing: true)), usesWeights: true)
+    let statistics = try rows.statistics(
+      under: problem.model, form: .full, threadCount: 1, by: .likeliest)
+    var expected = 0.0
+    for i in 0..<300 {
+      let cells = (0..<3).filter { !matrix[i, $0].isNaN }
+      let marginal = try problem.model.marginal(over: cells)
+      expected +=
+        try (0..<2).map { k in
+          try Kernels.log(marginal.weights[k])
+            + GaussianMixture(
+              weights: [1], means: Matrix(rows: [marginal.means.row(k)]),
+              covariances: Covariances(structure: .vvv, matrices: [marginal.covariances[k]])
+            ).logDensity(at: cells.map { matrix[i, $0] })
+        }.max()!
+    }
+    #expect(relativeDifference(statistics.classificationLogLikelihood, expected) < 1e-12)
+  }
+
   @Test("within a window the classification likelihood, less what was not seen, never falls")
   func window() throws {
     let problem = try RandomProblem(n: 800, d: 2, K: 2, separation: 2, seed: 9)

@@ -53,26 +53,6 @@ extension ObservationSource {
     }
   }
 
-  /// Calls `body` once for each block of rows, on several threads, with the block packed.
-  func forEachBlock(
-    componentCount: Int, threadCount: Int?, _ body: (Workspace, Range<Int>) -> Void
-  ) throws(MixtureError) {
-    let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
-    try ThreadTeam.forEachShard(
-      of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,
-          componentCount: componentCount)
-      }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      for rows in grid.blocks(ofShard: shard) {
-        try load(rows, into: workspace)
-        body(workspace, rows)
-      }
-    }
-  }
-
   /// Packs rows; throws naming the first value that is not finite.
   func load(_ rows: Range<Int>, into workspace: Workspace) throws(MixtureError) {
     try load(rows) { workspace.pack($0) }

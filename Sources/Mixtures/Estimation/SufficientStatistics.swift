@@ -42,6 +42,7 @@ public struct SufficientStatistics: Sendable, Equatable {
     precondition(origins.rowCount == componentCount && origins.columnCount == featureCount)
     self.origins = origins
     unseenWeight = 0
+    classificationLogLikelihood = 0
     values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
   }
 
@@ -76,6 +77,37 @@ public struct SufficientStatistics: Sendable, Equatable {
 // MARK: - Arithmetic
 
 extension SufficientStatistics {
+  /// Adds moments of component `k` about its origin, element by element; `second` is asked for row i, column j ≤ i.
+  @inline(__always)
+  mutating func add(
+    _ k: Int, zeroth: Double, first: (Int) -> Double, second: (Int, Int) -> Double
+  ) {
+    let d = featureCount
+    values[zerothStart + k] += zeroth
+    for j in 0..<d { values[firstStart + k * d + j] += first(j) }
+    var index = secondStart + k * elementsPerSecond
+    for i in 0..<d {
+      switch form {
+      case .full:
+        for j in 0...i {
+          values[index] += second(i, j)
+          index += 1
+        }
+      case .diagonal:
+        values[index] += second(i, i)
+        index += 1
+      case .scalar: values[index] += second(i, i)
+      }
+    }
+  }
+
+  /// Adds all but the moments of the statistics of other rows.
+  mutating func addTotals(of other: SufficientStatistics) {
+    for index in 0..<zerothStart { values[index] += other.values[index] }
+    unseenWeight += other.unseenWeight
+    classificationLogLikelihood += other.classificationLogLikelihood
+  }
+
   /// Adds the statistics of other rows.
   ///
   /// If the other origins differ, they are first moved to the left side's, see ``rebased(to:)``.

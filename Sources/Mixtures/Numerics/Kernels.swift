@@ -300,15 +300,20 @@ final class Workspace {
     tempered?.deallocate()
   }
 
+  /// Begins a block of so many rows. They weigh 1 unless the block before was as long and weighed otherwise.
+  private func begin(_ count: Int) {
+    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
+    ahead = (nil, 0)
+    guard count != rowCount else { return }
+    rowCount = count
+    // Lanes past the last row weigh nothing.
+    caseWeight.update(repeating: 1, count: rowCount)
+    (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
+  }
+
   /// Takes a block of rows. Returns whether every number in it is finite.
   func pack(_ rows: StridedRows) -> Bool {
-    precondition(rows.count > 0 && rows.count <= maximalGroups * Kernels.lanes)
-    if rows.count != rowCount {
-      rowCount = rows.count
-      // Lanes past the last row weigh nothing.
-      caseWeight.update(repeating: 1, count: rowCount)
-      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    }
+    begin(rows.count)
     var block = mk_rows(
       base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
       row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress,
@@ -324,13 +329,7 @@ final class Workspace {
 
   /// Takes a block of some of the given rows. Returns whether every number in it is finite.
   func pack(_ rows: StridedRows, index: UnsafePointer<Int32>, count: Int) -> Bool {
-    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
-    if count != rowCount {
-      rowCount = count
-      caseWeight.update(repeating: 1, count: rowCount)
-      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    }
-    ahead = (nil, 0)
+    begin(count)
     return kernels.pack(rows, featureCount: featureCount, index: index, count: count, into: tile)
   }
 
@@ -341,11 +340,7 @@ final class Workspace {
 
   /// Takes a block of rows element by element, for ``computeLogJoint(_:_:)``.
   func pack(count: Int, _ value: (_ row: Int, _ feature: Int) -> Double) {
-    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
-    rowCount = count
-    caseWeight.update(repeating: 1, count: rowCount)
-    (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    ahead = (nil, 0)
+    begin(count)
     Workspace.fill(tile, count: count, featureCount: featureCount, value)
   }
 

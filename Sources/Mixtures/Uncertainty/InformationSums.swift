@@ -89,16 +89,10 @@ extension LocalCoordinates {
     var T: [Double] = []
     for i in 0..<m {
       for l in 0...i {
-        var sum = (0..<d).reduce(0) { $0 + H[i * d + $1] * H[l * d + $1] }
-        switch measurement.noise {
-        case .none: break
-        case .diagonal(let variances): if i == l { sum += variances[i] }
-        case .full(let packed): sum += packed[i * (i + 1) / 2 + l]
-        }
-        T.append(sum)
+        T.append((0..<d).reduce(0) { $0 + H[i * d + $1] * H[l * d + $1] })
       }
     }
-    let cholesky = Cholesky(raising: T, order: m)
+    let cholesky = Cholesky(raising: measurement.noise.adding(to: T), order: m)
     var gain = Array(repeating: 0.0, count: m * d)
     for j in 0..<d {
       let solved = cholesky.solveLower((0..<m).map { H[$0 * d + j] })
