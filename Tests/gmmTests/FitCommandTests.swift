@@ -25,10 +25,6 @@ let twoGroups: String = {
     try command.write("groups.csv", twoGroups)
   }
 
-  func object(_ text: String) throws -> [String: Any] {
-    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
   /// The number behind a key, to the bit; Foundation's JSON parser may be off in the last digit.
   func number(_ key: String, in text: String) throws -> Double {
     let start = try #require(text.range(of: "\"\(key)\": ")?.upperBound)

@@ -22,8 +22,7 @@ import Testing
       "fit", "groups.csv", "-k", "2", "--uncertainty", method, "--format", "json", "-o",
       "model.json")
     #expect(json.status == 0)
-    let model = try #require(
-      JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    let model = try object(json.output)
     let uncertainty = try #require(model["uncertainty"] as? [String: Any])
     let errors = try #require(uncertainty["standardErrors"] as? [String: Any])
     let weights = try #require(errors["weights"] as? [Double])
