@@ -20,7 +20,7 @@ public import Mixtures
 /// covariances, which they make.
 ///
 /// The covariances are K full d × d matrices whatever the structure. `fit` may be absent; its keys are those of
-/// ``FitSummary``. Keys that are not known are passed over, so files of later revisions of version 1 can be read.
+/// ``FitSummary``. So may `uncertainty`, standard errors and intervals (``UncertaintySummary``). Keys that are not known are passed over, so files of later revisions of version 1 can be read.
 ///
 /// **Numerics.** Every number reads back as the same double, to the bit. JSON has no spelling for NaN and infinity; where
 /// a fit has one, null is written and NaN read.
@@ -36,6 +36,8 @@ public struct ModelDocument: Sendable {
   public let featureNames: [String]
   /// How it was fitted, if that is known.
   public let fit: FitSummary?
+  /// How precisely the parameters are known, if that was asked for.
+  public var uncertainty: UncertaintySummary?
 
   /// A document of a mixture, fitted or made otherwise.
   ///
@@ -116,6 +118,7 @@ public struct ModelDocument: Sendable {
       ]
     }
     if let fit { members.append(member("fit", fit.json)) }
+    if let uncertainty { members.append(member("uncertainty", uncertainty.json)) }
     return JSONValue.object(members)
   }
 
@@ -209,6 +212,9 @@ public struct ModelDocument: Sendable {
       // What is said of parameters does not know where they came from.
       throw error.code == .malformedFile
         ? error : MixtureError(error.code, "\(name): \(error.message)")
+    }
+    if let known = try reader.optionalMember("uncertainty"), known.value != .null {
+      uncertainty = try UncertaintySummary(known, mixture: mixture)
     }
   }
 

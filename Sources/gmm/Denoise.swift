@@ -52,13 +52,10 @@ struct Denoise: ParsableCommand {
       for: document, common, carried: Carried(missing: gaps.missing, noise: gaps.noise),
       resultColumns: 2 * (d + d * d))
     let n = table.source.observationCount
-    let json = common.format == .json && output == "-" ? try JSONArrayOutput(key: "rows") : nil
     let names = document.featureNames
-    let writer =
-      json == nil
-      ? try TableWriter(
-        path: output, columns: (names + names.map { "sd_\($0)" }).map { TableWriter.Column($0) },
-        rowCount: n) : nil
+    let rows = try RowOutput(
+      path: output, columns: (names + names.map { "sd_\($0)" }).map { TableWriter.Column($0) },
+      rowCount: n, format: common.format)
     let matrices = try covariances.map { (path) throws(MixtureError) in
       try TableWriter(matricesOf: d, to: path, rowCount: n)
     }
@@ -68,13 +65,11 @@ struct Denoise: ParsableCommand {
         let deviations = (0..<d).map {
           max(moments.covariances[i, $0 * d + $0], 0).squareRoot()
         }
-        let row = moments.means.row(i) + deviations
-        if let json { try json.append(row: row) } else { try writer?.append(row) }
+        try rows.append(moments.means.row(i) + deviations)
       }
       try matrices?.append(moments.covariances.elements)
     }
     try matrices?.close()
-    try json?.close()
-    try writer?.close()
+    try rows.close()
   }
 }

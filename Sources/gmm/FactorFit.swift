@@ -33,6 +33,8 @@ extension Fit {
       ("--covariance", covariance != nil), ("--prior", prior.prior != .none),
       ("--fix", !fix.isEmpty), ("--checkpoint", checkpoint != nil), ("--search", search != nil),
       ("--merge-search", !mergeSearch.isEmpty), ("--criterion-plot", criterionPlot != nil),
+      ("--hard", hard), ("--algorithm", algorithm != nil), ("--split-merge", splitMerge != 0),
+      ("--halving", halving), ("--uncertainty", uncertainty != nil), ("--progress", progress),
     ].filter { $0.1 }.map { $0.0 }
     if let first = excluded.first {
       throw ValidationError("\(first) and --factors exclude each other.")
@@ -87,6 +89,12 @@ extension Fit {
         title: "Mixture of factor analysers of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames,
         observations: problem.source, fit: fit)
+      let recorder = FrameRecorder()
+      _ = try ranking.candidates[ranking.bestIndex].settings.fit(problem.source) {
+        recorder.record($0)
+        return .proceed
+      }
+      page.frames = recorder.frames(of: fit)
       page.command = commandLine()
       page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       try AtomicFile.write(page.html(), to: report)

@@ -52,7 +52,7 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
+      "Where to start: short-runs, kmeans, hierarchical, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
 
@@ -111,6 +111,27 @@ struct Fit: ParsableCommand {
   var rescue: RescuePolicy = .reseed
 
   @Option(
+    help: ArgumentHelp(
+      """
+      em, classification, stochastic[=STEPS] or annealed[=BETA,STEPS]: draws, or tempered responsibilities from the power \
+      BETA on, for so many iterations before EM. (default: em; stochastic=50, annealed=0.5,40)
+      """, valueName: "NAME"))
+  var algorithm: AlgorithmOption?
+
+  @Flag(help: "Each row belongs to one component: --algorithm classification.")
+  var hard = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      At a local maximum try N moves that merge two components and split a third; 0: none.
+      """, valueName: "N"))
+  var splitMerge = 0
+
+  @Flag(help: "Give up the restarts that lag behind, half of them at a time.")
+  var halving = false
+
+  @Option(
     help: """
       Whether iterations go further than EM's own: quasi-newton or none. (default: quasi-newton; none with --factors)
       """)
@@ -159,6 +180,14 @@ struct Fit: ParsableCommand {
       "Rank an earlier search of the same table along with this one; may be given several times.",
       valueName: "FILE.json"))
   var mergeSearch: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Standard errors of the parameters by the observed information, the sandwich, or a bootstrap of B replicates (default: \
+      999), which --plot draws too.
+      """, valueName: "information|sandwich|bootstrap[=B]"))
+  var uncertainty: UncertaintyOption?
 
   @Flag(help: "Exit with status 1 if the fit did not converge.")
   var requireConvergence = false
@@ -227,6 +256,9 @@ struct Fit: ParsableCommand {
       }
     }
     try requireFittingFactorOptions()
+    if hard, let algorithm, algorithm.algorithm != .classification {
+      throw ValidationError("--hard is --algorithm classification; give one of the two.")
+    }
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
     }
@@ -287,10 +319,15 @@ struct Fit: ParsableCommand {
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
           + "a larger --iterations would go on.")
     }
-    let document = try ModelDocument(
+    var document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
+    let known = try uncertainty?.uncertainty(of: fit, problem.source, problem.settings, common)
+    document.uncertainty = try known.map { (known) throws(MixtureError) in
+      try UncertaintySummary(known)
+    }
     try writeFiles(
-      problem, ranking, document, frames: recorder.frames(of: fit))
+      problem, ranking, document, frames: recorder.frames(of: fit),
+      replicates: known?.replicates ?? [])
     try printResult(problem, ranking, document)
     // All that was asked for is written; what is left of the run is of no use.
     if let checkpoint { CheckpointFile.remove(at: checkpoint) }
@@ -378,7 +415,9 @@ struct Fit: ParsableCommand {
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
       covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
+      algorithm: hard ? .classification : algorithm?.algorithm ?? .em,
       acceleration: acceleration ?? (factors == nil ? .quasiNewton : .none),
+      splitMerge: splitMerge, halving: halving,
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
     settings.background = background?.rule ?? .none
@@ -397,6 +436,7 @@ struct Fit: ParsableCommand {
     switch start {
     case nil, .shortRuns: settings.initialization = .shortRuns
     case .kMeans: settings.initialization = .kMeans
+    case .hierarchical: settings.initialization = .hierarchical
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):
@@ -512,7 +552,7 @@ struct Fit: ParsableCommand {
 
   private func writeFiles(
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument,
-    frames: [MixtureReport.Frame]
+    frames: [MixtureReport.Frame], replicates: [GaussianMixture]
   ) throws(MixtureError) {
     if let modelFile { try document.write(to: modelFile) }
     if let search { try SearchFile.write(ranking, to: search) }
@@ -521,7 +561,8 @@ struct Fit: ParsableCommand {
       try AtomicFile.write(
         MixturePicture.svg(
           of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(features: document.featureNames)), to: plot)
+          options: MixturePicture.Options(
+            features: document.featureNames, replicates: replicates)), to: plot)
     }
     if let criterionPlot {
       try AtomicFile.write(
@@ -554,14 +595,14 @@ struct Fit: ParsableCommand {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()
-      let hasPrior = fit.prior != nil
+      let hasObjective = fit.prior != nil || fit.classificationLogLikelihood != nil
       try output.write(
-        "iteration,log_likelihood\(hasPrior ? ",objective" : ""),seconds\(weights)\n")
+        "iteration,log_likelihood\(hasObjective ? ",objective" : ""),seconds\(weights)\n")
       for record in fit.trace {
         // Components that were dropped leave their cells empty.
         let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
         try output.write(
-          "\(record.iteration),\(record.logLikelihood)\(hasPrior ? ",\(record.objective)" : ""),"
+          "\(record.iteration),\(record.logLikelihood)\(hasObjective ? ",\(record.objective)" : ""),"
             + "\(record.seconds)\(cells.joined())\n")
       }
     }
@@ -587,6 +628,12 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
+      if let uncertainty = document.uncertainty {
+        text +=
+          "\n"
+          + UncertaintyReport.table(
+            uncertainty, model: document.mixture, features: problem.featureNames)
+      }
       let written = results.compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)

@@ -60,6 +60,16 @@ enum FitReport {
         "With a prior, whose log density is \(Terminal.fixed(fit.logPrior, 4)); the criteria are those of "
         + "the log-likelihood.\n"
     }
+    if let own = fit.classificationLogLikelihood {
+      text +=
+        "Each row counts for its likeliest component; classification log-likelihood "
+        + "\(Terminal.fixed(own, 4)).\n"
+    }
+    if !fit.moves.isEmpty {
+      text +=
+        "\(Terminal.count(fit.moves.count, "move")) out of a local maximum gained "
+        + "\(Terminal.fixed(fit.moves.reduce(0) { $0 + $1.gain }, 2)).\n"
+    }
     text += "\(countsLine(summary))\n"
     return text + ModelDescription(model: fit.model, features: features).componentTable
   }

@@ -42,15 +42,12 @@ struct Impute: ParsableCommand {
     let d = mixture.featureCount
     let table = try input.read(
       for: document, common, carried: Carried(missing: true), resultColumns: d + 1)
-    let json = common.format == .json && output == "-" ? try JSONArrayOutput(key: "rows") : nil
     let columns =
       document.featureNames.map { TableWriter.Column($0) }
       + (draws == nil ? [] : [TableWriter.Column("imputation", isWhole: true)])
-    let writer =
-      json == nil
-      ? try TableWriter(
-        path: output, columns: columns,
-        rowCount: table.source.observationCount * (draws ?? 1)) : nil
+    let rows = try RowOutput(
+      path: output, columns: columns, rowCount: table.source.observationCount * (draws ?? 1),
+      format: common.format)
     for draw in 0..<(draws ?? 1) {
       try table.forEachPart(resultColumns: d + 1) { (part) throws(MixtureError) in
         let filled =
@@ -59,12 +56,10 @@ struct Impute: ParsableCommand {
           : try mixture.drawnValues(
             of: part, seed: common.seed &+ UInt64(draw), threadCount: common.threads)
         for i in 0..<filled.rowCount {
-          let row = filled.row(i) + (draws == nil ? [] : [Double(draw)])
-          if let json { try json.append(row: row) } else { try writer?.append(row) }
+          try rows.append(filled.row(i) + (draws == nil ? [] : [Double(draw)]))
         }
       }
     }
-    try json?.close()
-    try writer?.close()
+    try rows.close()
   }
 }

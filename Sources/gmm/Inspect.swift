@@ -35,6 +35,13 @@ struct Inspect: ParsableCommand {
       }
       text +=
         "\n" + ModelDescription(model: mixture, features: document.featureNames).componentTable
+      if let uncertainty = document.uncertainty {
+        text +=
+          "\n"
+          + UncertaintyReport.table(
+            uncertainty, model: mixture, features: document.featureNames)
+        for line in UncertaintyReport.remarks(uncertainty) { text += "Note: \(line)\n" }
+      }
       try Terminal.print(text)
     }
   }

@@ -9,8 +9,8 @@ struct ModelDescription {
   let features: [String]
 
   /// Tables on a terminal show this many features and components; the model file holds all.
-  private static let shownFeatures = 6
-  private static let shownComponents = 40
+  static let shownFeatures = 6
+  static let shownComponents = 40
 
   /// "full covariance", "tied covariance", …; "full covariance of equal volume and shape" where there is no word.
   static func words(for structure: CovarianceStructure) -> String {

@@ -167,6 +167,7 @@ struct StructureList: ExpressibleByArgument {
 enum StartOption: ExpressibleByArgument {
   case shortRuns
   case kMeans
+  case hierarchical
   case rows
   case random
   case labels(String)
@@ -176,6 +177,7 @@ enum StartOption: ExpressibleByArgument {
     switch argument {
     case "short-runs": self = .shortRuns
     case "kmeans": self = .kMeans
+    case "hierarchical": self = .hierarchical
     case "rows": self = .rows
     case "random": self = .random
     default:
@@ -186,6 +188,32 @@ enum StartOption: ExpressibleByArgument {
       } else {
         return nil
       }
+    }
+  }
+}
+
+/// An algorithm, as written on the command line.
+struct AlgorithmOption: ExpressibleByArgument {
+  let algorithm: Algorithm
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      .map(String.init)
+    let numbers = parts.count == 1 ? [] : parts[1].split(separator: ",").map { Double($0) }
+    switch (parts[0], numbers.count) {
+    case ("em", 0) where parts.count == 1: algorithm = .em
+    case ("classification", 0) where parts.count == 1: algorithm = .classification
+    case ("stochastic", 0) where parts.count == 1: algorithm = .stochastic(steps: 50)
+    case ("stochastic", 1):
+      guard let steps = Int(parts[1]) else { return nil }
+      algorithm = .stochastic(steps: steps)
+    case ("annealed", 0) where parts.count == 1: algorithm = .annealed(from: 0.5, steps: 40)
+    case ("annealed", 2):
+      guard let from = numbers[0], let last = numbers[1], let steps = Int(exactly: last) else {
+        return nil
+      }
+      algorithm = .annealed(from: from, steps: steps)
+    default: return nil
     }
   }
 }

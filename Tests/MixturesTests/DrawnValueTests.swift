@@ -21,5 +21,16 @@ struct DrawnValueTests {
     }
     #expect(parts == whole.elements)
     #expect(Set(parts).count > 30)
+    // Rows of which limits are known too.
+    let limits = CensoringLimits(
+      lower: Matrix(repeating: 1, rowCount: 20, columnCount: 2),
+      upper: Matrix(repeating: 3, rowCount: 20, columnCount: 2))
+    let limited = try Observations(
+      Matrix(rows: rows), annotations: RowAnnotations(limits: limits))
+    let all = try model.drawnValues(of: limited, seed: 5)
+    #expect(
+      try [0..<8, 8..<20].flatMap {
+        try model.drawnValues(of: RowSlice(limited, rows: $0), seed: 5).elements
+      } == all.elements)
   }
 }

@@ -120,6 +120,35 @@ import Testing
     let again = try problem.model.misclassification(of: problem.observations, threadCount: 1)
     #expect(again == shares)
   }
+
+  @Test("overlap and merging see rows with gaps, and a background, as responsibilities do")
+  func annotated() throws {
+    let problem = try RandomProblem(n: 300, d: 3, K: 3, separation: 1)
+    let model = try problem.model.withBackground(
+      UniformBackground(share: 0.2, logWidths: [2, 2, 2]))
+    var gaps = problem.observations.matrix
+    for i in stride(from: 0, to: 300, by: 3) { gaps[i, i % 2] = .nan }
+    let rows = try Observations(gaps, annotations: RowAnnotations(allowsMissing: true))
+    let matrix = try model.responsibilities(for: rows)
+    let shares = try model.misclassification(of: rows)
+    let likeliest = (0..<300).map { i in (0..<3).max { matrix[i, $0] < matrix[i, $1] }! }
+    for a in 0..<3 {
+      let total = (0..<300).reduce(0) { $0 + matrix[$1, a] }
+      for b in 0..<3 {
+        let part = (0..<300).reduce(0) { $0 + (likeliest[$1] == b ? matrix[$1, a] : 0) }
+        #expect(abs(shares[a, b] - part / total) < 1e-13)
+      }
+    }
+    // What the first merge takes from the entropy is a sum over rows of the pair that it merges.
+    let merging = try model.entropyMerging(rows)
+    let (a, b) = (merging.steps[0].kept[0], merging.steps[0].merged[0])
+    var gain = 0.0
+    for i in 0..<300 where matrix[i, a] > 0 && matrix[i, b] > 0 {
+      let (x, y) = (matrix[i, a], matrix[i, b])
+      gain += (x + y) * Kernels.log(x + y) - x * Kernels.log(x) - y * Kernels.log(y)
+    }
+    #expect(abs(merging.entropy(groupCount: 3) - merging.entropy(groupCount: 2) - gain) < 1e-10)
+  }
 }
 
 @Suite("Spurious components") struct SpuriousComponentTests {

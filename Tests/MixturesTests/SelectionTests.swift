@@ -367,14 +367,7 @@ private func expectSame(_ a: ModelSelection.Ranking, _ b: ModelSelection.Ranking
     let ranking = try ModelSelection(
       componentCounts: [1, 2], covariances: [.vvv, .vii], criterion: .normalizedEntropy
     ).run(Observations(rows: rows))
-    let encoder = JSONEncoder()
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let back = try decoder.decode(
-      ModelSelection.Ranking.self, from: encoder.encode(ranking))
+    let back = try CheckpointTests.throughJSON(ranking)
     expectSame(back, ranking)
     for index in ranking.candidates.indices {
       #expect(

@@ -25,10 +25,6 @@ let twoGroups: String = {
     try command.write("groups.csv", twoGroups)
   }
 
-  func object(_ text: String) throws -> [String: Any] {
-    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
   /// The number behind a key, to the bit; Foundation's JSON parser may be off in the last digit.
   func number(_ key: String, in text: String) throws -> Double {
     let start = try #require(text.range(of: "\"\(key)\": ")?.upperBound)
@@ -61,6 +57,11 @@ let twoGroups: String = {
         ["--factors", "1", "--covariance", "full"], "--covariance and --factors exclude each other"
       ),
       (["--factors", "1", "--criterion", "cv"], "chosen by bic, aic, aicc or icl"),
+      (["--factors", "1", "--hard"], "--hard and --factors exclude each other"),
+      (
+        ["--factors", "1", "--uncertainty", "information"],
+        "--uncertainty and --factors exclude each other"
+      ),
       (["--factor-variants", "UUU"], "needs --factors"),
     ] {
       let refused = try command.run(["fit", "factors.csv", "-k", "1"] + arguments)
@@ -78,6 +79,30 @@ let twoGroups: String = {
     #expect(result.output.contains("2 components, full covariance (VVV): converged"))
     #expect(result.errors.contains("kind"))
     #expect(try command.run("fit", "groups.csv", "-k", "2", "--quiet").errors.isEmpty)
+  }
+
+  @Test("other algorithms, moves, halving and the hierarchical start are options of fit")
+  func algorithms() throws {
+    let hard = try command.run(
+      "fit", "groups.csv", "-k", "2", "--hard", "--format", "json", "--trace", "trace.csv")
+    #expect(hard.status == 0)
+    #expect(try command.read("trace.csv").hasPrefix("iteration,log_likelihood,objective,seconds"))
+    let named = try command.run(
+      "fit", "groups.csv", "-k", "2", "--algorithm", "classification", "--format", "json")
+    #expect(
+      try number("logLikelihood", in: named.output) == number("logLikelihood", in: hard.output))
+    for options in [
+      ["--algorithm", "stochastic=5"], ["--algorithm", "annealed=0.6,10"],
+      ["--start", "hierarchical"], ["--restarts", "4", "--halving", "--split-merge", "2"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 0)
+    }
+    for options in [
+      ["--algorithm", "annealed=0.5"], ["--algorithm", "stochastic=many"],
+      ["--hard", "--algorithm", "em"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 64)
+    }
   }
 
   @Test("the model file holds the contract's keys, and standard output the same object")

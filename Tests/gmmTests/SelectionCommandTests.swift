@@ -11,10 +11,6 @@ import Testing
     try command.write("groups.csv", twoGroups)
   }
 
-  func object(_ text: String) throws -> [String: Any] {
-    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
   @Test(
     "every criterion prints its table and keeps two groups, which stand apart",
     arguments: [

@@ -109,7 +109,7 @@ struct CensoredRow {
     func c(_ a: Int, _ b: Int) -> Double {
       conditionalCovariance[max(a, b) * (max(a, b) + 1) / 2 + min(a, b)]
     }
-    var values = zip(open, difference.indices).map { origin[$0.0] + difference[$0.0] }
+    var values = open.map { origin[$0] + difference[$0] }
     for _ in 0..<(count == 1 ? 1 : Self.sweepCount) {
       for a in 0..<count {
         // The cell given all others.
@@ -165,25 +165,8 @@ struct CensoredRow {
 
   /// Adds what the row is expected to hold, times a responsibility.
   func add(_ r: Double, _ k: Int, to statistics: inout SufficientStatistics) {
-    let d = statistics.featureCount
-    statistics.values[statistics.zerothStart + k] += r
-    for j in 0..<d { statistics.values[statistics.firstStart + k * d + j] += r * deviation[j] }
-    func square(_ i: Int, _ j: Int) -> Double {
-      covariance[i * (i + 1) / 2 + j] + deviation[i] * deviation[j]
-    }
-    var index = statistics.secondStart + k * statistics.elementsPerSecond
-    for i in 0..<d {
-      switch statistics.form {
-      case .full:
-        for j in 0...i {
-          statistics.values[index] += r * square(i, j)
-          index += 1
-        }
-      case .diagonal:
-        statistics.values[index] += r * square(i, i)
-        index += 1
-      case .scalar: statistics.values[index] += r * square(i, i)
-      }
+    statistics.add(k, zeroth: r, first: { r * deviation[$0] }) { i, j in
+      r * (covariance[i * (i + 1) / 2 + j] + deviation[i] * deviation[j])
     }
   }
 }

@@ -97,6 +97,8 @@ struct TableIdentity: Sendable, Codable, Equatable {
       annotations.projections?.indices.forEach { add(Double($0 ?? -1)) }
       annotations.projections?.matrices.forEach { $0.elements.forEach(add) }
       annotations.knownComponents?.indices.forEach { add(Double($0)) }
+      annotations.limits.map { ($0.lower.elements + $0.upper.elements).forEach(add) }
+      annotations.window.map { ($0.lower + $0.upper).forEach(add) }
     }
     self.digest = digest
   }
@@ -199,6 +201,9 @@ extension ExpectationMaximization {
     try require("background", \.background)
     try require("acceleration", \.acceleration.rawValue)
     try require("precision", \.precision.rawValue)
+    try require("algorithm", \.algorithm)
+    try require("number of moves", \.splitMerge)
+    try require("halving", \.halving)
     try require("seed", \.seed)
     if prior != kept.prior { throw .checkpointMismatch("is of a fit with another prior") }
     if fixed != kept.fixed {
@@ -234,6 +239,10 @@ struct RunState: Sendable, Codable {
   var model: GaussianMixture?
   var logLikelihood = -Double.infinity
   var logPrior = 0.0
+  /// With classification EM only.
+  var classificationLogLikelihood: Double?
+  /// While models are drawn, the best so far.
+  var likeliest: Likeliest?
   var entropy = 0.0
   var caseWeight = 0.0
   /// What annotations of rows call the components; nil while they are 0 ..< K.
@@ -248,9 +257,21 @@ struct RunState: Sendable, Codable {
   var quasiNewton = QuasiNewton()
   var outlooks: [Outlook] = []
   var trial: Trial?
+  var moves: [SplitMergeMove]?
   var held: HeldParameters?
   /// Seconds that the restart has taken.
   var seconds = 0.0
+
+  /// A model, and what became known of it.
+  struct Likeliest: Codable {
+    let model: GaussianMixture
+    let logLikelihood: Double
+    let logPrior: Double
+    let entropy: Double
+    let isMaximized: Bool
+
+    var objective: Double { logLikelihood + logPrior }
+  }
 
   /// After components without weight were moved: the model without them, to return to if that did not help, and which of
   /// the events told of it.
@@ -298,11 +319,11 @@ struct RunState: Sendable, Codable {
 
 extension RunState {
   /// What is maximised.
-  var objective: Double { logLikelihood + logPrior }
+  var objective: Double { (classificationLogLikelihood ?? logLikelihood) + logPrior }
 
   /// Whether the parts have the shapes that the others demand, so that a damaged file is found out.
   func isConsistent(featureCount d: Int) -> Bool {
-    let models = [next, model, fallback?.model, trial?.mapped].compactMap { $0 }
+    let models = [next, model, fallback?.model, trial?.mapped, likeliest?.model].compactMap { $0 }
     return models.allSatisfy { $0.featureCount == d } && iteration >= 0
       && fallback?.events.allSatisfy(rescued.indices.contains) ?? true
       && trial.map { $0.statistics.origins.columnCount == d && model != nil } ?? true

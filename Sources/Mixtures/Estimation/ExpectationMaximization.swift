@@ -45,8 +45,26 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// precision. With ``Precision/single`` a gain of less than 2⁻²⁴ nats per observation counts as none,
   /// and the log-likelihood and entropy of the result are those of its model in double precision.
   public var precision: Precision
+  /// What the E-steps hand to the M-steps: responsibilities, or something else. Only EM's own iterations are accelerated,
+  /// leave out work and may be in single precision.
+  public var algorithm: Algorithm
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
+  /// How many moves out of a local maximum are tried at a time, each of which merges two components and splits a third; 0
+  /// means none.
+  ///
+  /// Moves begin where a restart has converged. The likeliest to help, by a few iterations on a part of the table, are
+  /// followed to their ends one after the other; the first that ends higher by more than the stopping rule leaves is kept,
+  /// and others are sought from there. A fit with fixed parameters, rows of known components or fewer than three components
+  /// has no moves. They are neither observed nor kept in checkpoints. Ueda, Nakano, Ghahramani & Hinton (2000),
+  /// [doi:10.1162/089976600300015088](https://doi.org/10.1162/089976600300015088).
+  public var splitMerge: Int
+  /// Whether restarts that lag behind are given up early: of all restarts the better half goes on from a first rung, half of
+  /// those from a rung twice as high, until one is left. That one has the bits that it would have without the others.
+  ///
+  /// A restart that is given up counts with the log-likelihood that it had. Jamieson & Talwalkar (2016), "Non-stochastic best
+  /// arm identification and hyperparameter optimization", AISTATS 240–248.
+  public var halving: Bool
   /// The seed of all random choices.
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
@@ -61,7 +79,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
     prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
-    acceleration: Acceleration = .quasiNewton,
+    algorithm: Algorithm = .em, acceleration: Acceleration = .quasiNewton,
+    splitMerge: Int = 0, halving: Bool = false,
     skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
     threadCount: Int? = nil
   ) {
@@ -76,14 +95,18 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.fixed = fixed
     self.rescuePolicy = rescuePolicy
     self.background = background
+    self.splitMerge = splitMerge
+    self.halving = halving
     self.skipping = skipping
     self.precision = precision
+    self.algorithm = algorithm
     self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
   }
 
-  /// Decodes settings; those that were written before ``precision`` are in double precision.
+  /// Decodes settings; those that were written before ``precision`` are in double precision, those before ``algorithm``
+  /// are of EM.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
@@ -98,7 +121,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       fixed: try container.decodeIfPresent(FixedParameters.self, forKey: .fixed) ?? .none,
       rescuePolicy: try container.decode(RescuePolicy.self, forKey: .rescuePolicy),
       background: try container.decodeIfPresent(BackgroundRule.self, forKey: .background) ?? .none,
+      algorithm: try container.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .em,
       acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
+      splitMerge: try container.decodeIfPresent(Int.self, forKey: .splitMerge) ?? 0,
+      halving: try container.decodeIfPresent(Bool.self, forKey: .halving) ?? false,
       skipping: try container.decode(Bool.self, forKey: .skipping),
       precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
       seed: try container.decode(UInt64.self, forKey: .seed),
@@ -175,7 +201,16 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       return run
     }
     let ends: RestartEnds
-    if let checkpoints {
+    if halving, usedRestartCount > 1 {
+      if checkpoints != nil {
+        throw MixtureError(
+          .invalidSetting,
+          "restarts by halving are all under way at once, of which a checkpoint keeps one only. Use "
+            + "one without the other.")
+      }
+      ends = try halvedRestarts(
+        on: source, threadCount: threadCount, observer: observer, first: first)
+    } else if let checkpoints {
       ends = try restarts(
         on: source, scale: scale, threadCount: threadCount, plan: checkpoints, observer: observer
       ) { (restart) throws(MixtureError) in try first(restart, threadCount) }
@@ -207,7 +242,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     switch initialization {
     case .model(let model): start = model
     case .labels: break
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities:
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities:
       guard fixed.isEmpty else {
         throw MixtureError(
           .invalidSetting,
@@ -241,6 +276,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       "the covariance floor is \(covarianceFloor); it must be at least 0 and less than 1, "
         + "a fraction of the data's variance.")
     try require(
+      splitMerge >= 0 && splitMerge <= 10_000,
+      "the number of moves to try is \(splitMerge); it must be at least 0 and at most 10000.")
+    try algorithm.requireValid(precision: precision)
+    try require(
       threadCount ?? 1 >= 1,
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")
   }
@@ -264,7 +303,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       )
     }
     switch initialization {
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
       guard labels.count == source.observationCount else {
         throw MixtureError(
@@ -308,7 +347,7 @@ struct EMRun {
   let floor: CovarianceFloor
   let prior: PriorTerms?
   let restart: Int
-  let threadCount: Int
+  var threadCount: Int
   let began = ContinuousClock.now
   /// Seconds that the restart took before it was resumed.
   let earlierSeconds: Double
@@ -316,9 +355,11 @@ struct EMRun {
   private(set) var state: RunState
   var model: GaussianMixture? { state.model }
   var logLikelihood: Double { state.logLikelihood }
-  /// The log-likelihood plus the logarithm of the prior's density, which is maximised.
+  /// The log-likelihood (or classification log-likelihood) plus the logarithm of the prior's density, which is maximised.
   var objective: Double { state.objective }
   var stoppingReason: StoppingReason { state.stoppingReason }
+  /// Whether it waits to go on.
+  private(set) var isPaused = false
   /// Whether a covariance was held at the floor.
   var isFloored: Bool { !state.floored.isEmpty }
 
@@ -371,13 +412,24 @@ struct EMRun {
     return step.collapses.isEmpty ? try step.model() : model
   }
 
-  /// Iterates from where the state stands until a reason to stop. Before each E-step `checkpoint` is shown the state.
+  /// Iterates from where the state stands until a reason to stop, or before the given iteration is scored. Before each
+  /// E-step `checkpoint` is shown the state.
   mutating func iterate(
-    on source: some ObservationSource,
+    on source: some ObservationSource, pausingBefore rung: Int? = nil,
     checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
-    try iterateToTheEnd(on: source, checkpoint: checkpoint, observer: observer)
+    isPaused = false
+    try iterateToTheEnd(
+      on: source, pausingBefore: rung, checkpoint: checkpoint, observer: observer)
+    if isPaused { return }
+    try scoreInDoublePrecision(on: source)
+    try moveComponents(on: source)
+  }
+
+  private mutating func scoreInDoublePrecision(
+    on source: some ObservationSource
+  ) throws(MixtureError) {
     guard settings.precision == .single, let model = state.model, let last = state.trace.last else {
       return
     }
@@ -402,7 +454,7 @@ struct EMRun {
   }
 
   private mutating func iterateToTheEnd(
-    on source: some ObservationSource,
+    on source: some ObservationSource, pausingBefore rung: Int?,
     checkpoint: ((RunState) throws(MixtureError) -> Void)?,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
@@ -415,23 +467,31 @@ struct EMRun {
     var iteration = state.iteration
     var isMaximized = state.isMaximized
     while true {
-      if let checkpoint {
+      let isAtRung = rung.map { iteration >= $0 } ?? false
+      if checkpoint != nil || isAtRung {
         state.next = current
         state.iteration = iteration
         state.isMaximized = isMaximized
         state.seconds = elapsedSeconds
-        try checkpoint(state)
+        try checkpoint?(state)
       }
+      if isAtRung {
+        isPaused = true
+        return
+      }
+      let assignment = settings.assignment(restart: restart, iteration: iteration)
       let statistics: SufficientStatistics
-      if settings.precision == .single, source.annotations == nil, current.background == nil {
+      if settings.precision == .single, assignment == .responsibilities, source.annotations == nil,
+        current.background == nil
+      {
         statistics = try source.singleExpectation(
           under: current, form: settings.covariance.form, frame: frame, threadCount: threadCount)
       } else {
         statistics = try expectation.statistics(
-          under: current, componentNumbers: state.componentNumbers)
+          under: current, by: assignment, componentNumbers: state.componentNumbers)
       }
       let logPrior = prior?.logDensity(of: current) ?? 0
-      let objective = statistics.logLikelihood + logPrior
+      let objective = criterion(statistics) + logPrior
       if let fallback = state.fallback {
         state.fallback = nil
         if objective < state.objective {
@@ -466,6 +526,7 @@ struct EMRun {
         state.trial = nil
         let gain = note(
           current, statistics, logPrior, iteration, isAccelerated: isAccelerated)
+        if case .drawn = assignment { keepLikeliest(isMaximized: isMaximized) }
         if state.held?.isEverything ?? false {
           // Nothing can change.
           let decision = observer?(record(statistics, iteration, nil))
@@ -476,11 +537,12 @@ struct EMRun {
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
           floor: floor, factors: settings.factors, prior: prior, held: state.held,
-          previous: current)
+          threadCount: threadCount, previous: current)
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
         let outlook =
-          isMaximized ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
+          isMaximized && assignment == .responsibilities
+          ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
         if isMet(gain: gain, outlook: outlook) {
@@ -489,7 +551,21 @@ struct EMRun {
         }
         if let reason = reason(after: iteration, decision) {
           state.stoppingReason = reason
+          if case .drawn = assignment { returnToLikeliest(iteration) }
           return
+        }
+        if case .drawn = assignment {
+          iteration += 1
+          isMaximized = isMaximized || mapped != nil
+          // A draw that leaves a component without a covariance is made again, with other numbers.
+          current = mapped ?? current
+          let next = settings.assignment(restart: restart, iteration: iteration)
+          if next == .responsibilities, let likeliest = state.likeliest {
+            current = likeliest.model
+            isMaximized = likeliest.isMaximized
+            state.likeliest = nil
+          }
+          continue
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
@@ -510,6 +586,53 @@ struct EMRun {
       iteration += 1
       isMaximized = true
     }
+  }
+
+  /// Goes over to the end of a move.
+  mutating func adopt(_ run: EMRun, _ move: SplitMergeMove) {
+    let end = run.state
+    let before = state.trace.last?.iteration ?? 0
+    state.model = end.model
+    state.logLikelihood = end.logLikelihood
+    state.logPrior = end.logPrior
+    state.classificationLogLikelihood = end.classificationLogLikelihood
+    state.entropy = end.entropy
+    state.floored = end.floored
+    state.rescued += end.rescued
+    state.stoppingReason = end.stoppingReason
+    state.moves = (state.moves ?? []) + [move]
+    state.trace.append(
+      IterationRecord(
+        iteration: before + (end.trace.last?.iteration ?? 0), logLikelihood: end.logLikelihood,
+        logPrior: end.logPrior, weights: end.model!.weights, seconds: elapsedSeconds,
+        classificationLogLikelihood: end.classificationLogLikelihood))
+  }
+
+  /// What is maximised, without the prior.
+  private func criterion(_ statistics: SufficientStatistics) -> Double {
+    settings.algorithm == .classification
+      ? statistics.classificationLogLikelihood : statistics.logLikelihood
+  }
+
+  /// Keeps the model that was just scored if it is better than those before.
+  private mutating func keepLikeliest(isMaximized: Bool) {
+    if let likeliest = state.likeliest, likeliest.objective >= state.objective { return }
+    state.likeliest = RunState.Likeliest(
+      model: state.model!, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+      entropy: state.entropy, isMaximized: isMaximized)
+  }
+
+  /// Ends with the best model so far, where the one that was just scored is another one.
+  private mutating func returnToLikeliest(_ iteration: Int) {
+    guard let likeliest = state.likeliest, likeliest.model != state.model else { return }
+    state.model = likeliest.model
+    state.logLikelihood = likeliest.logLikelihood
+    state.logPrior = likeliest.logPrior
+    state.entropy = likeliest.entropy
+    state.trace.append(
+      IterationRecord(
+        iteration: iteration + 1, logLikelihood: likeliest.logLikelihood,
+        logPrior: likeliest.logPrior, weights: likeliest.model.weights, seconds: elapsedSeconds))
   }
 
   /// What the curvature so far says of the iterations to come; nil without acceleration.
@@ -540,7 +663,7 @@ struct EMRun {
         parameters: parameters, structure: settings.covariance,
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
-      factors: settings.factors, held: state.held, previous: model)
+      factors: settings.factors, held: state.held, threadCount: threadCount, previous: model)
     guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
     guard let background = self.model?.background, let share = parameters.share else {
       return model
@@ -565,6 +688,10 @@ struct EMRun {
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
+    if settings.algorithm == .classification {
+      // Until nothing changes.
+      return settings.stoppingRule.tolerance > 0 && state.gains.last.map { $0 <= 0 } ?? false
+    }
     guard outlook != nil else { return settings.stoppingRule.isMet(gains: state.gains) }
     guard let gain else { return false }
     // EM's own step gained nothing.
@@ -588,8 +715,10 @@ struct EMRun {
     var isFirstFromModel = false
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
-    if state.model != nil, !isRescue, !isFirstFromModel {
-      let objective = statistics.logLikelihood + logPrior
+    // Stages before EM raise something else, if anything.
+    let stage = settings.algorithm.stageLength(iterationLimit: settings.stoppingRule.iterationLimit)
+    if state.model != nil, !isRescue, !isFirstFromModel, iteration > stage || stage == 0 {
+      let objective = criterion(statistics) + logPrior
       let difference = objective - state.objective
       // What rounding of the sum can make is no gain.
       let isRounding = abs(difference) <= max(rounding(statistics), 0x1p-50 * abs(objective))
@@ -603,6 +732,9 @@ struct EMRun {
     state.model = scored
     state.logLikelihood = statistics.logLikelihood
     state.logPrior = logPrior
+    if settings.algorithm == .classification {
+      state.classificationLogLikelihood = statistics.classificationLogLikelihood
+    }
     state.entropy = statistics.entropy
     state.caseWeight = statistics.caseWeight
     return gain
@@ -616,7 +748,8 @@ struct EMRun {
     state.trace.append(
       IterationRecord(
         iteration: iteration, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
-        weights: model.weights, seconds: seconds))
+        weights: model.weights, seconds: seconds,
+        classificationLogLikelihood: state.classificationLogLikelihood))
     var remainingGain = outlook?.remainingGain
     if outlook == nil, state.gains.count >= 2 {
       remainingGain = StoppingRule.remainingGain(
@@ -625,7 +758,7 @@ struct EMRun {
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
       logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil },
-      seconds: seconds)
+      seconds: seconds, classificationLogLikelihood: state.classificationLogLikelihood)
   }
 
   /// The M-step, with components that collapse rescued.
@@ -641,6 +774,7 @@ struct EMRun {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
         floor: floor, factors: settings.factors, prior: prior, held: state.held,
+        threadCount: threadCount,
         previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
@@ -775,9 +909,10 @@ struct EMRun {
           featureCount: model.featureCount, componentCount: model.componentCount,
           equalWeights: settings.equalWeights)) + (model.background == nil ? 0 : 1),
       fixed: fixed,
-      trace: state.trace, stoppingReason: state.stoppingReason,
+      trace: state.trace, stoppingReason: isPaused ? .observer : state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
       restart: restart,
-      restartLogLikelihoods: ends)
+      restartLogLikelihoods: ends,
+      classificationLogLikelihood: state.classificationLogLikelihood, acceptedMoves: state.moves)
   }
 }

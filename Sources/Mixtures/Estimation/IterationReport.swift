@@ -17,10 +17,14 @@ public struct IterationReport: Sendable {
   /// Seconds since the restart began.
   public let seconds: Double
 
+  /// With ``Algorithm/classification``, the classification log-likelihood of `model`; nil otherwise.
+  public internal(set) var classificationLogLikelihood: Double? = nil
+
   /// The total log-likelihood of `model`.
   public var logLikelihood: Double { statistics.logLikelihood }
-  /// What the fit maximises: the log-likelihood plus `logPrior`.
-  public var objective: Double { logLikelihood + logPrior }
+  /// What the fit maximises: the log-likelihood, with ``Algorithm/classification`` the classification log-likelihood, plus
+  /// `logPrior`.
+  public var objective: Double { (classificationLogLikelihood ?? logLikelihood) + logPrior }
 }
 
 /// What an observer answers.
@@ -43,14 +47,17 @@ public struct IterationRecord: Sendable, Codable, Equatable {
   public let weights: [Double]
   /// Seconds since the restart began.
   public let seconds: Double
+  /// With ``Algorithm/classification``, the classification log-likelihood of the model; nil otherwise.
+  public internal(set) var classificationLogLikelihood: Double? = nil
 
-  /// What the fit maximises, and what therefore never falls: the log-likelihood plus `logPrior`.
-  public var objective: Double { logLikelihood + logPrior }
+  /// What the fit maximises, and what therefore never falls: the log-likelihood, with ``Algorithm/classification`` the
+  /// classification log-likelihood, plus `logPrior`.
+  public var objective: Double { (classificationLogLikelihood ?? logLikelihood) + logPrior }
 }
 
 extension IterationRecord {
   private enum CodingKeys: String, CodingKey {
-    case iteration, logLikelihood, logPrior, weights, seconds
+    case iteration, logLikelihood, logPrior, weights, seconds, classificationLogLikelihood
   }
 
   /// Decodes a record; without `logPrior`, as one of a fit without a prior.
@@ -61,6 +68,8 @@ extension IterationRecord {
       logLikelihood: try container.decode(Double.self, forKey: .logLikelihood),
       logPrior: try container.decodeIfPresent(Double.self, forKey: .logPrior) ?? 0,
       weights: try container.decode([Double].self, forKey: .weights),
-      seconds: try container.decode(Double.self, forKey: .seconds))
+      seconds: try container.decode(Double.self, forKey: .seconds),
+      classificationLogLikelihood: try container.decodeIfPresent(
+        Double.self, forKey: .classificationLogLikelihood))
   }
 }

@@ -14,6 +14,7 @@ struct CovarianceMaximization {
   /// Wₖ in the structure's form, one after the other.
   let scatters: [Double]
   let floor: CovarianceFloor
+  private let threadCount: Int
 
   /// The distinct covariances, as ``Covariances`` stores them. Where a component has none, they are zero, NaN or not
   /// positive definite.
@@ -24,23 +25,30 @@ struct CovarianceMaximization {
   /// Maximises; `previous` says where an iteration begins.
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, floor: CovarianceFloor,
-    previous: GaussianMixture?
+    threadCount: Int, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
+    let d = statistics.featureCount
+    let scatters =
+      structure.form == .full
+      ? ThreadTeam.fill(
+        K, of: statistics.elementsPerSecond,
+        threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: K, order: d)
+      ) { statistics.writeScatter($0, to: $1) }
+      : (0..<K).flatMap { statistics.scatter($0, as: structure.form) }
     self.init(
-      counts: (0..<K).map(statistics.zeroth),
-      scatters: (0..<K).flatMap { statistics.scatter($0, as: structure.form) },
-      featureCount: statistics.featureCount, structure: structure, floor: floor,
-      previous: previous)
+      counts: (0..<K).map(statistics.zeroth), scatters: scatters, featureCount: d,
+      structure: structure, floor: floor, threadCount: threadCount, previous: previous)
   }
 
   /// Maximises for counts and scatters, the latter in the structure's form.
   init(
     counts: [Double], scatters: [Double], featureCount d: Int, structure: CovarianceStructure,
-    floor: CovarianceFloor, previous: GaussianMixture?
+    floor: CovarianceFloor, threadCount: Int, previous: GaussianMixture?
   ) {
     self.structure = structure
     self.floor = floor
+    self.threadCount = threadCount
     self.counts = counts
     self.scatters = scatters
     componentCount = counts.count
@@ -84,11 +92,23 @@ struct CovarianceMaximization {
 
   private mutating func maximizeApart() {
     let perCount = structure.form == .scalar ? Double(featureCount) : 1
-    for k in 0..<componentCount {
-      var covariance = scatter(k).map { $0 / (perCount * counts[k]) }
-      if floor.raise(&covariance, form: structure.form) { floored.append(k) }
-      elements += covariance
+    let (K, size, form, counts, floor) = (componentCount, size, structure.form, counts, floor)
+    let threads = ThreadTeam.worthwhile(
+      threadCount, matrixCount: K, order: form == .full ? featureCount : 1)
+    var raised = Array(repeating: false, count: K)
+    elements = raised.withUnsafeMutableBufferPointer { raised in
+      // Each is touched by the one thread that has the component.
+      nonisolated(unsafe) let raised = raised
+      return scatters.withUnsafeBufferPointer { scatters in
+        ThreadTeam.fill(K, of: size, threadCount: threads) { k, covariance in
+          let scatter = scatters.baseAddress! + k * size
+          let divisor = perCount * counts[k]
+          for index in 0..<size { covariance[index] = scatter[index] / divisor }
+          raised[k] = floor.raise(covariance, form: form)
+        }
+      }
     }
+    floored = (0..<componentCount).filter { raised[$0] }
   }
 
   // MARK: Equal determinants

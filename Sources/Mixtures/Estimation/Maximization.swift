@@ -125,11 +125,14 @@ struct MaximizationStep {
   private(set) var collapses: [Collapse] = []
   /// The components whose covariance was raised to the floor; all of them if it is shared.
   private(set) var floored: [Int] = []
+  /// The factors of full covariances, as the model has them, and their log determinants; nil unless all were found.
+  private var factored: (factors: [Double], logDeterminants: [Double])?
 
+  /// - Parameter threadCount: How many threads share the components out; it changes no bit.
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, equalWeights: Bool,
     floor: CovarianceFloor, factors: FactorStructure? = nil, prior: PriorTerms? = nil,
-    held: HeldParameters? = nil, previous: GaussianMixture?
+    held: HeldParameters? = nil, threadCount: Int = 1, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
     let d = statistics.featureCount
@@ -193,10 +196,11 @@ struct MaximizationStep {
       moments.map {
         CovarianceMaximization(
           counts: $0.map(\.count), scatters: $0.flatMap(\.scatter), featureCount: d,
-          structure: structure, floor: floor, previous: previous)
+          structure: structure, floor: floor, threadCount: threadCount, previous: previous)
       }
       ?? CovarianceMaximization(
-        statistics, structure: structure, floor: floor, previous: previous)
+        statistics, structure: structure, floor: floor, threadCount: threadCount,
+        previous: previous)
     elements = covariances.elements
     floored = covariances.floored
     let size = covariances.size
@@ -207,12 +211,7 @@ struct MaximizationStep {
         floored.removeAll { $0 == k }
       }
     }
-    let singular = (0..<elements.count / size).filter { k in
-      held?.covariance(k) == nil
-        && isSingular(
-          Array(elements[k * size..<(k + 1) * size]), origin: statistics,
-          component: structure.isShared ? nil : k)
-    }
+    let singular = singularCovariances(statistics, held: held, threadCount: threadCount)
     // If all are singular, so is what they share, and the least of them may be at fault.
     let sharesAll = structure.isShared
     if sharesAll || structure.shape == .equal, K > 1, singular.count * (sharesAll ? K : 1) == K {
@@ -235,13 +234,56 @@ struct MaximizationStep {
       weights: weights, means: means,
       covariances: Covariances(
         unchecked: elements, structure: structure, componentCount: weights.count,
-        featureCount: featureCount, factors: factors))
+        featureCount: featureCount, factors: factors),
+      factored: factored)
   }
 
-  /// Whether a covariance cannot be told from a singular one: a pivot vanishes to rounding, or a variance is
-  /// below what the digits of the mean resolve.
-  private func isSingular(
-    _ covariance: [Double], origin statistics: SufficientStatistics, component: Int?
+  /// The covariances, by their place among those that are stored, that cannot be told from singular ones: a pivot vanishes
+  /// to rounding, or a variance is below what the digits of the mean resolve. Those that are held are not among them.
+  /// Keeps the factors that the test makes, unless one is missing.
+  private mutating func singularCovariances(
+    _ statistics: SufficientStatistics, held: HeldParameters?, threadCount: Int
+  ) -> [Int] {
+    let size = structure.form.elementCount(featureCount: featureCount)
+    let count = elements.count / size
+    guard structure.form == .full else {
+      return (0..<count).filter { k in
+        held?.covariance(k) == nil
+          && !isResolved(
+            elements[k * size..<(k + 1) * size], of: statistics,
+            component: structure.isShared ? nil : k)
+      }
+    }
+    // NaN where there is no factor.
+    var logDeterminants = Array(repeating: Double.nan, count: count)
+    let factors = logDeterminants.withUnsafeMutableBufferPointer { logDeterminants in
+      // Each is touched by the one thread that has the covariance.
+      nonisolated(unsafe) let logDeterminants = logDeterminants
+      return ThreadTeam.fill(
+        count, of: size,
+        threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: count, order: featureCount)
+      ) { k, factor in
+        let covariance = elements[k * size..<(k + 1) * size]
+        _ = factor.initialize(from: covariance)
+        let isHeld = held?.covariance(k) != nil
+        guard
+          isHeld
+            || isResolved(
+              covariance, of: statistics, component: structure.isShared ? nil : k),
+          Kernels.cholesky(
+            factor.baseAddress!, order: featureCount, tolerance: isHeld ? 0 : 1e-14)
+        else { return }
+        logDeterminants[k] = Cholesky.logDeterminant(factor.baseAddress!, order: featureCount)
+      }
+    }
+    let missing = (0..<count).filter { logDeterminants[$0].isNaN }
+    if missing.isEmpty { factored = (factors, logDeterminants) }
+    return missing.filter { held?.covariance($0) == nil }
+  }
+
+  /// Whether the variances are above what the digits of the mean resolve.
+  private func isResolved(
+    _ covariance: ArraySlice<Double>, of statistics: SufficientStatistics, component: Int?
   ) -> Bool {
     let components = component.map { [$0] } ?? Array(0..<statistics.componentCount)
     let resolution = (0..<featureCount).map { j in
@@ -250,14 +292,16 @@ struct MaximizationStep {
         return max(ulp * ulp, .leastNormalMagnitude)
       }.max()!
     }
+    let start = covariance.startIndex
     switch structure.form {
     case .scalar:
-      return !(covariance[0] > resolution.max()!)
+      return covariance[start] > resolution.max()!
     case .diagonal:
-      return zip(covariance, resolution).contains { !($0 > $1) }
+      return zip(covariance, resolution).allSatisfy { $0 > $1 }
     case .full:
-      for j in 0..<featureCount where !(covariance[j * (j + 3) / 2] > resolution[j]) { return true }
-      return Cholesky(packed: covariance, order: featureCount, tolerance: 1e-14) == nil
+      return (0..<featureCount).allSatisfy {
+        covariance[start + $0 * ($0 + 3) / 2] > resolution[$0]
+      }
     }
   }
 }

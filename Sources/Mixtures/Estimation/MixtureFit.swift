@@ -35,13 +35,21 @@ public struct MixtureFit: Sendable, Codable {
   public let restart: Int
   /// The log-likelihood that each restart ended with.
   public let restartLogLikelihoods: [Double]
+  /// With ``Algorithm/classification``, what the fit maximised: Σᵢ maxₖ log wₖ N(xᵢ; μₖ, Σₖ), each term times the case
+  /// weight; nil otherwise.
+  public internal(set) var classificationLogLikelihood: Double? = nil
+  var acceptedMoves: [SplitMergeMove]? = nil
 
   /// How many iterations led to `model`.
   public var iterationCount: Int { trace.last?.iteration ?? 0 }
+  /// The moves that led out of local maxima, in order; see ``ExpectationMaximization/splitMerge``. Of the iterations that
+  /// one took, `trace` has the last.
+  public var moves: [SplitMergeMove] { acceptedMoves ?? [] }
   /// Whether the stopping rule was met.
   public var isConverged: Bool { stoppingReason == .converged }
-  /// What the fit maximised: the log-likelihood plus `logPrior`.
-  public var objective: Double { logLikelihood + logPrior }
+  /// What the fit maximised: the log-likelihood, with ``Algorithm/classification`` the classification log-likelihood, plus
+  /// `logPrior`.
+  public var objective: Double { (classificationLogLikelihood ?? logLikelihood) + logPrior }
   /// The log-likelihood per observation, by case weight.
   public var meanLogLikelihood: Double { logLikelihood / caseWeight }
 

@@ -116,7 +116,7 @@ public struct OnlineMixture: Sendable, Equatable {
       begin(
         model, SufficientStatistics(of: model, form: settings.covariance.form),
         variances: (0..<model.featureCount).map { whole[$0, $0] })
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     }
   }
 

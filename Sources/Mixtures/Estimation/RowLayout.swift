@@ -26,6 +26,9 @@ struct RowLayout: Sendable {
   /// How many rows there are with a cell that is known, and with a case weight.
   let countedRows: Int
 
+  /// Whether a row has a cell that is known and, where that matters, a case weight.
+  func counts(_ row: Int) -> Bool { kinds.isEmpty || kinds[row] != Self.skipped }
+
   /// - Parameter leavingOut: Whether rows without weight are left out.
   init(_ source: some ObservationSource, leavingOut: Bool) throws(MixtureError) {
     let d = source.featureCount

@@ -85,6 +85,8 @@ extension ExpectationMaximization {
   ) throws(MixtureError) -> Start {
     var settings = self
     settings.componentCount = K
+    settings.algorithm = algorithm.withoutStages
+    settings.splitMerge = 0
 
     func run(_ start: Start, iterations: Int, _ threads: Int) -> [EMRun] {
       var settings = settings

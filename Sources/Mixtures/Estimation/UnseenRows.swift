@@ -118,22 +118,15 @@ struct UnseenRows: Sendable {
 
   /// Adds those that belong to rows of the given case weight.
   func add(_ caseWeight: Double, to statistics: inout SufficientStatistics) {
-    let d = statistics.featureCount
     statistics.values[1] -= caseWeight * logProbability
+    statistics.classificationLogLikelihood -= caseWeight * logProbability
     statistics.unseenWeight += caseWeight * unseenBackground
     for k in weights.indices where weights[k] > 0 {
       let n = caseWeight * weights[k]
       let (deviation, covariance) = (deviations[k], covariances[k])
       statistics.unseenWeight += n
-      statistics.values[statistics.zerothStart + k] += n
-      for j in 0..<d { statistics.values[statistics.firstStart + k * d + j] += n * deviation[j] }
-      var index = statistics.secondStart + k * statistics.elementsPerSecond
-      for i in 0..<d {
-        for j in 0...i where statistics.form == .full || i == j {
-          statistics.values[index] +=
-            n * (covariance[i * (i + 1) / 2 + j] + deviation[i] * deviation[j])
-          if statistics.form != .scalar { index += 1 }
-        }
+      statistics.add(k, zeroth: n, first: { n * deviation[$0] }) { i, j in
+        n * (covariance[i * (i + 1) / 2 + j] + deviation[i] * deviation[j])
       }
     }
   }
@@ -145,17 +138,9 @@ extension GaussianMixture {
     let covariance = covariances[stored]
     var result: [Double] = []
     for (a, i) in measurement.cells.enumerated() {
-      for (b, j) in measurement.cells[...a].enumerated() {
-        var value = covariance[i, j]
-        switch measurement.noise {
-        case .none: break
-        case .diagonal(let values): if a == b { value += values[a] }
-        case .full(let values): value += values[a * (a + 1) / 2 + b]
-        }
-        result.append(value)
-      }
+      for j in measurement.cells[...a] { result.append(covariance[i, j]) }
     }
-    return result
+    return measurement.noise.adding(to: result)
   }
 }
 

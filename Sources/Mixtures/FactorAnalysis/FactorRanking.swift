@@ -4,17 +4,19 @@
 public struct FactorRanking: Sendable {
   /// One cell of the grid.
   public struct Candidate: Sendable {
-    /// The number of components asked for.
-    public let componentCount: Int
-    /// The number of factors.
-    public let factorCount: Int
-    /// What components have in common.
-    public let variant: FactorVariant
+    /// The settings of the fit. They start from a nested candidate's model if the fit went on from there.
+    public internal(set) var settings: FactorAnalysers
     /// The fit, or why the data allow none.
     public internal(set) var outcome: Result<FactorAnalysersFit, MixtureError>
 
     /// The fit, if there is one.
     public var fit: FactorAnalysersFit? { try? outcome.get() }
+    /// The number of components asked for.
+    public var componentCount: Int { settings.componentCount }
+    /// The number of factors.
+    public var factorCount: Int { settings.factorCount }
+    /// What components have in common.
+    public var variant: FactorVariant { settings.variant }
   }
 
   /// Every cell, by variant, number of factors and number of components, in the order asked for.
@@ -97,8 +99,7 @@ extension FactorAnalysers {
     var candidates: [FactorRanking.Candidate] = []
     for settings in all {
       let candidate = FactorRanking.Candidate(
-        componentCount: settings.componentCount, factorCount: settings.factorCount,
-        variant: settings.variant, outcome: settings.outcome(source))
+        settings: settings, outcome: settings.outcome(source))
       candidates.append(candidate)
       progress?(candidate)
     }
@@ -113,12 +114,12 @@ extension FactorAnalysers {
       }
       for index in order {
         guard let nested = likeliestNested(in: index, candidates) else { continue }
-        var settings = all[index]
+        var settings = candidates[index].settings
         settings.initialization = .model(nested.model)
         if let fit = try? settings.outcome(source).get(),
           fit.logLikelihood > candidates[index].fit?.logLikelihood ?? -.infinity
         {
-          candidates[index].outcome = .success(fit)
+          candidates[index] = FactorRanking.Candidate(settings: settings, outcome: .success(fit))
         }
       }
     }

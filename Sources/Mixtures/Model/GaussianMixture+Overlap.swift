@@ -63,33 +63,15 @@ extension GaussianMixture {
   ) throws(MixtureError) -> Matrix {
     try requireFeatures(of: observations)
     let K = componentCount
-    let grid = ShardGrid(rowCount: observations.observationCount, featureCount: featureCount)
     var result = Matrix(repeating: 0, rowCount: K, columnCount: K)
-    guard grid.shardCount > 0 else { return result }
-    let sums = try ThreadTeam.reduceShards(
-      of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount, componentCount: K)
-      },
-      add: { (sum: inout [Double], part: [Double]) in
-        for index in sum.indices { sum[index] += part[index] }
+    guard observations.observationCount > 0 else { return result }
+    let sums = try summed(K * K, over: observations, threadCount: threadCount) {
+      workspace, row, sums in
+      var label = 0
+      for k in 1..<max(K, 1) where workspace.joint(row, k) > workspace.joint(row, label) {
+        label = k
       }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      var sums = Array(repeating: 0.0, count: K * K)
-      for rows in grid.blocks(ofShard: shard) {
-        try observations.load(rows, into: workspace)
-        workspace.computeLogJoint(self)
-        workspace.normalize(K)
-        for row in 0..<rows.count {
-          var label = 0
-          for k in 1..<max(K, 1) where workspace.joint(row, k) > workspace.joint(row, label) {
-            label = k
-          }
-          for k in 0..<K { sums[k * K + label] += workspace.joint(row, k) }
-        }
-      }
-      return sums
+      for k in 0..<K { sums[k * K + label] += workspace.joint(row, k) }
     }
     for a in 0..<K {
       let total = sums[a * K..<(a + 1) * K].reduce(0, +)
@@ -97,5 +79,23 @@ extension GaussianMixture {
       for b in 0..<K { result[a, b] = sums[a * K + b] / total }
     }
     return result
+  }
+
+  /// Some sums over all rows, to which `add` adds a row that has its responsibilities, times its case weight, in the
+  /// workspace.
+  func summed(
+    _ count: Int, over observations: some ObservationSource, threadCount: Int?,
+    _ add: (Workspace, _ row: Int, inout [Double]) -> Void
+  ) throws(MixtureError) -> [Double] {
+    try AnnotatedRows(observations, usesWeights: true).reducePieces(
+      under: self, threadCount: threadCount ?? Kernels.processorCount,
+      start: { Array(repeating: 0.0, count: count) },
+      add: { (sum: inout [Double], part: [Double]) in
+        for index in sum.indices { sum[index] += part[index] }
+      }
+    ) { piece, columnCount, sums in
+      piece.workspace.normalize(columnCount)
+      for position in piece.rows.indices { add(piece.workspace, position, &sums) }
+    }
   }
 }

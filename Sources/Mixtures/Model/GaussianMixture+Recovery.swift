@@ -81,85 +81,56 @@ extension GaussianMixture {
   ) throws(MixtureError) -> Matrix {
     try requireFeatures(of: observations)
     let d = featureCount
-    let responsibilities = try responsibilities(for: observations, threadCount: threadCount)
-    let annotations = observations.annotations ?? RowAnnotations()
-    let layout = try RowLayout(observations, leavingOut: false)
-    let gains = layout.measurements.map { Gains(self, $0) }
-    let n = observations.observationCount
-    let grid = ShardGrid(rowCount: n, featureCount: d)
-    var failure: MixtureError?
-    let elements = [Double](unsafeUninitializedCapacity: n * columns) { buffer, initialized in
-      do throws(MixtureError) {
-        try ThreadTeam.forEachShard(
-          of: grid, threadCount: threadCount ?? Kernels.processorCount, makeWorker: { _ in }
-        ) { (_, shard) throws(MixtureError) in
-          for block in grid.blocks(ofShard: shard) {
-            try observations.withRows(block) { rows in
-              for i in 0..<rows.count {
-                let row = block.lowerBound + i
-                let kind = layout.kinds.isEmpty ? 0 : layout.kinds[row]
-                let weights = (0..<componentCount).map { responsibilities[row, $0] }
-                if kind == RowLayout.censored {
-                  let (exact, posteriors) = censoredPosteriors(
-                    row, annotations, responsibilities: weights
-                  ) { rows[i, $0] }
-                  fill(
-                    RecoveredRow(number: row, exact: exact), posteriors,
-                    UnsafeMutableBufferPointer(
-                      rebasing: buffer[row * columns..<(row + 1) * columns]))
-                  continue
-                }
-                let gain: Gains
-                if kind >= 0 {
-                  gain = gains[Int(kind)]
-                } else if kind == RowLayout.skipped {
-                  gain = Gains(self, Measurement(cells: [], projection: nil, noise: .none))
-                } else {
-                  gain = Gains(
-                    self,
-                    annotations.measurement(ofRow: row, featureCount: d) { rows[i, $0] })
-                }
-                var exact = [Double?](repeating: nil, count: d)
-                if gain.measurement.projection == nil {
-                  for (position, j) in gain.measurement.cells.enumerated()
-                  where gain.isExact(position) { exact[j] = rows[i, j] }
-                }
-                fill(
-                  RecoveredRow(number: observations.firstRowNumber + row, exact: exact),
-                  Posteriors(
-                    gain, values: gain.measurement.cells.map { rows[i, $0] },
-                    responsibilities: weights),
-                  UnsafeMutableBufferPointer(
-                    rebasing: buffer[row * columns..<(row + 1) * columns]))
-              }
+    let columnCount = componentCount + (background == nil ? 0 : 1)
+    let first = observations.firstRowNumber
+    let rows = try AnnotatedRows(observations, usesWeights: false)
+    let gains = rows.layout.measurements.map { Gains(self, $0) }
+    let nothing = Gains(self, Measurement(cells: [], projection: nil, noise: .none))
+    let elements = try rows.numbers(
+      under: self, columns: columns, threadCount: threadCount,
+      emptyRow: { row, output in
+        fill(
+          RecoveredRow(number: first + row, exact: Array(repeating: nil, count: d)),
+          Posteriors(nothing, values: [], responsibilities: weights), output)
+      }
+    ) { piece, output in
+      piece.workspace.normalize(columnCount)
+      for (position, row) in piece.rows.enumerated() {
+        let responsibilities = (0..<componentCount).map { piece.workspace.joint(position, $0) }
+        var exact = [Double?](repeating: nil, count: d)
+        let posteriors: Posteriors
+        if let censored = piece.censored {
+          for (cell, j) in censored.measurement.cells.enumerated()
+          where censored.known.contains(j) && censored.measurement.noise.isZero(cell) {
+            exact[j] = piece.workspace.element(position, j)
+          }
+          posteriors = Posteriors(self, censored.components, responsibilities: responsibilities)
+        } else {
+          let isIndividual = piece.noise != nil
+          let gain =
+            piece.kind >= 0
+            ? gains[Int(piece.kind)]
+            : Gains(
+              self, isIndividual ? piece.measurement(position) : piece.model.measurement)
+          let cells = gain.measurement.cells
+          // A block holds the cells of its measurement, or, of rows with noise of their own, all features.
+          let values = cells.indices.map {
+            piece.workspace.element(position, isIndividual ? cells[$0] : $0)
+          }
+          if gain.measurement.projection == nil {
+            for (cell, j) in cells.enumerated() where gain.measurement.noise.isZero(cell) {
+              exact[j] = values[cell]
             }
           }
+          posteriors = Posteriors(gain, values: values, responsibilities: responsibilities)
         }
-        initialized = n * columns
-      } catch {
-        failure = error
+        fill(
+          RecoveredRow(number: first + piece.start + Int(row), exact: exact), posteriors,
+          output(position))
       }
     }
-    if let failure { throw failure }
-    return Matrix(unchecked: elements, rowCount: n, columnCount: columns)
-  }
-}
-
-extension GaussianMixture {
-  /// The components' conditional distributions of a row with limits, and its cells that are known exactly.
-  private func censoredPosteriors(
-    _ row: Int, _ annotations: RowAnnotations, responsibilities: [Double],
-    _ value: (Int) -> Double
-  ) -> (exact: [Double?], posteriors: Posteriors) {
-    let measurement = annotations.measurement(
-      ofRow: row, featureCount: featureCount, includingLimited: true, value)
-    let censored = CensoredRow.all(
-      self, measurement, values: measurement.cells.map(value),
-      limits: measurement.cells.map { annotations.limits(row: row, feature: $0) })
-    var exact = [Double?](repeating: nil, count: featureCount)
-    for (position, j) in measurement.cells.enumerated()
-    where !value(j).isNaN && measurement.noise.isZero(position) { exact[j] = value(j) }
-    return (exact, Posteriors(self, censored, responsibilities: responsibilities))
+    return Matrix(
+      unchecked: elements, rowCount: observations.observationCount, columnCount: columns)
   }
 }
 
@@ -188,8 +159,6 @@ private struct Gains: Sendable {
     gains = parts.map(\.gain)
     remainders = parts.map(\.remainder)
   }
-
-  func isExact(_ position: Int) -> Bool { measurement.noise.isZero(position) }
 
   func index(_ k: Int) -> Int { model.structure.isShared ? 0 : k }
 }

@@ -61,6 +61,7 @@ extension ModelSelection {
     settings.covariance = candidate.covariance
     settings.componentCount = whole.model.componentCount
     settings.initialization = .model(whole.model)
+    settings.algorithm = settings.algorithm.withoutStages
     settings.threadCount = threadCount
     let fit: MixtureFit
     do throws(MixtureError) {

@@ -153,40 +153,19 @@ extension GaussianMixture {
     of groups: [[Int]], _ pairs: [(Int, Int)], _ observations: some ObservationSource,
     threadCount: Int?
   ) throws(MixtureError) -> [Double] {
-    let K = componentCount
-    let grid = ShardGrid(rowCount: observations.observationCount, featureCount: featureCount)
-    let zeros = Array(repeating: 0.0, count: pairs.count)
-    guard grid.shardCount > 0 else { return zeros }
-    return try ThreadTeam.reduceShards(
-      of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount, componentCount: K)
-      },
-      add: { (sum: inout [Double], part: [Double]) in
-        for index in sum.indices { sum[index] += part[index] }
+    guard observations.observationCount > 0 else {
+      return Array(repeating: 0, count: pairs.count)
+    }
+    return try summed(pairs.count, over: observations, threadCount: threadCount) {
+      workspace, row, sums in
+      let shares = groups.map { group in group.reduce(0) { $0 + workspace.joint(row, $1) } }
+      for (index, (a, b)) in pairs.enumerated() {
+        let (x, y) = (shares[a], shares[b])
+        guard x > 0, y > 0 else { continue }
+        // x ln (1 + y / x) + y ln (1 + x / y), each term positive.
+        let total = Kernels.log(x + y)
+        sums[index] += x * (total - Kernels.log(x)) + y * (total - Kernels.log(y))
       }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      var sums = zeros
-      var shares = Array(repeating: 0.0, count: groups.count)
-      for rows in grid.blocks(ofShard: shard) {
-        try observations.load(rows, into: workspace)
-        workspace.computeLogJoint(self)
-        workspace.normalize(K)
-        for row in 0..<rows.count {
-          for (g, group) in groups.enumerated() {
-            shares[g] = group.reduce(0) { $0 + workspace.joint(row, $1) }
-          }
-          for (index, (a, b)) in pairs.enumerated() {
-            let (x, y) = (shares[a], shares[b])
-            guard x > 0, y > 0 else { continue }
-            // x ln (1 + y / x) + y ln (1 + x / y), each term positive.
-            let total = Kernels.log(x + y)
-            sums[index] += x * (total - Kernels.log(x)) + y * (total - Kernels.log(y))
-          }
-        }
-      }
-      return sums
     }
   }
 }

@@ -102,6 +102,7 @@ public struct ModelSelection: Sendable {
     guard let beginning = candidate.beginning else { return settings }
     settings.componentCount = beginning.componentCount
     settings.initialization = .model(beginning)
+    settings.algorithm = settings.algorithm.withoutStages
     settings.restartCount = 1
     if let fit = candidate.fit, fit.iterationCount == 0 { settings.stoppingRule.iterationLimit = 0 }
     return settings

@@ -127,6 +127,8 @@ struct Neighbours<Part: ObservationSource> {
 
   private func run(_ start: Start, iterations: Int) -> EMRun? {
     var settings = settings
+    settings.algorithm = settings.algorithm.withoutStages
+    settings.splitMerge = 0
     settings.stoppingRule = StoppingRule(tolerance: 0, iterationLimit: iterations)
     var run = EMRun(settings, scale: scale, restart: 0, threadCount: threadCount)
     do throws(MixtureError) {

@@ -212,7 +212,8 @@ final class SearchRun<Source: ObservationSource> {
   /// Tries candidates again from each other's models, those before others that are nested in them. After each sweep
   /// every candidate is at least as likely as those.
   private func learnFromNeighbours() throws(MixtureError) {
-    guard search.learnsFromNeighbours, search.estimation.initialization.isRandom, cells.count > 1,
+    guard search.learnsFromNeighbours, search.estimation.algorithm != .classification,
+      search.estimation.initialization.isRandom, cells.count > 1,
       candidates.contains(where: { $0.fit != nil }),
       // Components of which something is known have names, a background is nested in nothing, and a prior makes of nested
       // densities ends that are not nested.
@@ -302,6 +303,7 @@ final class SearchRun<Source: ObservationSource> {
     settings.componentCount = model.componentCount
     settings.covariance = cells[index].covariance
     settings.initialization = .model(model)
+    settings.algorithm = settings.algorithm.withoutStages
     settings.restartCount = 1
     return Job(candidate: index, settings: settings)
   }
