@@ -44,12 +44,16 @@ struct Figure {
   let panels: [Panel]
   var note: String?
 
-  private static let (inner, gap, left, top) = ((width: 292.0, height: 238.0), 22.0, 48.0, 34.0)
+  private static let (gap, left, top) = (14.0, 48.0, 34.0)
+  /// Three panels are smaller, so that text stays large enough where the picture is shrunk to a column.
+  private var inner: (width: Double, height: Double) {
+    panels.count > 2 ? (228, 204) : (292, 238)
+  }
 
   /// The picture.
   var svg: String {
-    let width = Self.left + Double(panels.count) * (Self.inner.width + Self.gap)
-    let height = Self.top + Self.inner.height + 76
+    let width = Self.left + Double(panels.count) * (inner.width + Self.gap)
+    let height = Self.top + inner.height + 76
     var text = """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(short(width)) \(short(height))" \
       width="\(short(width))" height="\(short(height))" role="img" font-family="Helvetica, Arial, sans-serif" \
@@ -59,8 +63,8 @@ struct Figure {
       """
     for (number, panel) in panels.enumerated() {
       let place = Place(
-        left: Self.left + Double(number) * (Self.inner.width + Self.gap), top: Self.top,
-        width: Self.inner.width, height: Self.inner.height, x: x, y: y)
+        left: Self.left + Double(number) * (inner.width + Self.gap), top: Self.top,
+        width: inner.width, height: inner.height, x: x, y: y)
       text += draw(panel, number, place)
     }
     return text + key(at: height - 14) + "</svg>\n"
