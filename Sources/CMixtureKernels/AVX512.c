@@ -23,6 +23,7 @@
 #define MK_EXPONENTIALS 4
 #define MK_ABREAST 4
 #define MK_FUSED 1
+#define MK_LOOKUP(table, index) ((u8)_mm512_permutexvar_epi64((__m512i)(index), (__m512i)(table)))
 #if MK_SINGLE
 #define MK_ADD_PART(p, count, x) mk_add_part(p, (__mmask16)((1u << (count)) - 1), x)
 #else

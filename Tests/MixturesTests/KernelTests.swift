@@ -28,6 +28,43 @@ import Testing
     #expect(worst(small, Kernels.exp, Foundation.exp).ulps <= 1)
   }
 
+  @Test("exponentials of responsibilities are within 1 ulp, and responsibilities within 3")
+  func responsibilities() {
+    let groups = 32
+    let rows = groups * Kernels.lanes
+    let stride = Kernels.jointStride(groups)
+    let joint: UnsafeMutablePointer<Double> = Kernels.allocate(2 * stride)
+    let others: UnsafeMutablePointer<Double> = Kernels.allocate(3 * rows)
+    defer {
+      joint.deallocate()
+      others.deallocate()
+    }
+    var random = RandomStream(seed: 6)
+    for kernels in Kernels.all {
+      // Beside exp(x) < 2⁻⁵⁴ the sum is 1, and the responsibility the exponential.
+      for (range, limit) in [(-40.0 ... -37.5, kernels.isFused ? 1.0 : 2), (-37.5...0, 3)] {
+        for _ in 0..<20 {
+          for row in 0..<rows {
+            joint[row] = 0
+            joint[stride + row] =
+              range.lowerBound + (range.upperBound - range.lowerBound) * random.uniform()
+            others[row] = 1
+          }
+          let arguments = (0..<rows).map { joint[stride + $0] }
+          kernels.normalize(
+            groups: groups, 2, caseWeight: others, joint: joint, logDensity: others + rows,
+            rowEntropy: others + 2 * rows, label: nil)
+          let results = Dictionary(
+            zip(arguments, (0..<rows).map { joint[stride + $0] }), uniquingKeysWith: { a, _ in a })
+          let worst = worst(arguments, { results[$0]! }) {
+            Foundation.exp($0) / (1 + Foundation.exp($0))
+          }
+          #expect(worst.ulps <= limit, "\(kernels.name): \(worst)")
+        }
+      }
+    }
+  }
+
   @Test("exp of special values")
   func exponentialOfSpecialValues() {
     #expect(Kernels.exp(0) == 1)
