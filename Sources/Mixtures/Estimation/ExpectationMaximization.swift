@@ -148,7 +148,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       ends: ends.logLikelihoods, reduction: reduction)
   }
 
-  private func requireValidSettings() throws(MixtureError) {
+  func requireValidSettings() throws(MixtureError) {
     func require(_ holds: Bool, _ message: String) throws(MixtureError) {
       if !holds { throw MixtureError(.invalidSetting, message) }
     }
@@ -173,7 +173,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")
   }
 
-  private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+  func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
     if let known = source.annotations?.knownComponents,
       let row = (0..<known.count).first(where: { (known[$0]?.max() ?? 0) >= componentCount })
     {
