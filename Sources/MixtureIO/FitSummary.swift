@@ -37,6 +37,8 @@ public struct FitSummary: Sendable, Codable {
   public let equalWeights: Bool
   /// The log-likelihood that each restart ended with; NaN for one that the file has as null.
   public let restartLogLikelihoods: [Double]
+  /// The evidence lower bound of the posterior that the model was made of; nil if there was none.
+  public let evidenceLowerBound: Double?
 
   /// The keys in a model file, in its order.
   enum CodingKeys: String, CodingKey {
@@ -47,7 +49,7 @@ public struct FitSummary: Sendable, Codable {
     case iterationCount = "iterations"
     case isConverged = "converged"
     case stoppingReason, seed, restart, rescued
-    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods
+    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods, evidenceLowerBound
   }
 
   /// The summary of a fit.
@@ -68,30 +70,65 @@ public struct FitSummary: Sendable, Codable {
     entropy = fit.entropy
     self.equalWeights = equalWeights
     restartLogLikelihoods = fit.restartLogLikelihoods
+    evidenceLowerBound = nil
+  }
+
+  /// The summary of a mixture that was made of a variational posterior: its own log-likelihood and criteria, and the
+  /// posterior's bound.
+  ///
+  /// - Throws: What reading the rows throws.
+  public init(
+    _ fit: VariationalFit, mixture: GaussianMixture, of source: some ObservationSource
+  ) throws(MixtureError) {
+    let score = try mixture.score(source)
+    observationCount = fit.observationCount
+    logLikelihood = score.logLikelihood
+    parameterCount = mixture.parameterCount()
+    func value(_ criterion: InformationCriterion) -> Double {
+      criterion.value(
+        logLikelihood: score.logLikelihood, parameterCount: mixture.parameterCount(),
+        observationCount: fit.criterionCount, entropy: score.entropy)
+    }
+    bic = value(.bic)
+    aic = value(.aic)
+    icl = value(.icl)
+    iterationCount = fit.iterationCount
+    isConverged = fit.isConverged
+    stoppingReason = fit.stoppingReason
+    seed = fit.seed
+    restart = fit.restart
+    rescued = []
+    meanLogLikelihood = score.logLikelihood / fit.caseWeight
+    entropy = score.entropy
+    equalWeights = false
+    restartLogLikelihoods = []
+    evidenceLowerBound = fit.evidenceLowerBound
   }
 
   var json: JSONValue {
     func member(_ key: CodingKeys, _ value: JSONValue) -> JSONValue.Member {
       JSONValue.Member(key: key.rawValue, value: value)
     }
-    return .object([
-      member(.observationCount, .number(observationCount)),
-      member(.logLikelihood, .number(logLikelihood)),
-      member(.parameterCount, .number(parameterCount)),
-      member(.bic, .number(bic)),
-      member(.aic, .number(aic)),
-      member(.icl, .number(icl)),
-      member(.iterationCount, .number(iterationCount)),
-      member(.isConverged, .truth(isConverged)),
-      member(.stoppingReason, .text(stoppingReason.rawValue)),
-      member(.seed, .number(seed)),
-      member(.restart, .number(restart)),
-      member(.rescued, .array(rescued.map(\.json))),
-      member(.meanLogLikelihood, .number(meanLogLikelihood)),
-      member(.entropy, .number(entropy)),
-      member(.equalWeights, .truth(equalWeights)),
-      member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
-    ])
+    let bound = evidenceLowerBound.map { [member(.evidenceLowerBound, .number($0))] } ?? []
+    return .object(
+      [
+        member(.observationCount, .number(observationCount)),
+        member(.logLikelihood, .number(logLikelihood)),
+        member(.parameterCount, .number(parameterCount)),
+        member(.bic, .number(bic)),
+        member(.aic, .number(aic)),
+        member(.icl, .number(icl)),
+        member(.iterationCount, .number(iterationCount)),
+        member(.isConverged, .truth(isConverged)),
+        member(.stoppingReason, .text(stoppingReason.rawValue)),
+        member(.seed, .number(seed)),
+        member(.restart, .number(restart)),
+        member(.rescued, .array(rescued.map(\.json))),
+        member(.meanLogLikelihood, .number(meanLogLikelihood)),
+        member(.entropy, .number(entropy)),
+        member(.equalWeights, .truth(equalWeights)),
+        member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
+      ] + bound)
   }
 
   /// The keys that version 1 demands are demanded; those that were added to it have defaults.
@@ -122,6 +159,8 @@ public struct FitSummary: Sendable, Codable {
     var likelihoods: [Double] = []
     for end in ends ?? [] { likelihoods.append(try end.number(orNull: .nan)) }
     restartLogLikelihoods = likelihoods
+    evidenceLowerBound =
+      try reader.optionalMember(CodingKeys.evidenceLowerBound.rawValue)?.number(orNull: .nan)
   }
 }
 

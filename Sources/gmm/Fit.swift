@@ -69,6 +69,15 @@ struct Fit: ParsableCommand {
       valueName: "on|off"))
   var skipping: Switch = .on
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Fit by variational Bayes, with a Dirichlet distribution (concentration 1/K unless given) or a truncated Dirichlet \
+      process (1) for the weights: the number of components is an upper limit (10 without -k), and a range is ranked by \
+      the evidence lower bound.
+      """, valueName: "dirichlet|process[=C]"))
+  var bayes: BayesOption?
+
   @Option(help: "How a range is ranked: bic, aic or icl.")
   var criterion: InformationCriterion = .bic
 
@@ -113,6 +122,7 @@ struct Fit: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    try validateBayesian()
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
     }
@@ -132,6 +142,7 @@ struct Fit: ParsableCommand {
 
   func run() throws {
     let problem = try readProblem()
+    if let bayes { return try run(bayes.prior, problem) }
     let recorder = FrameRecorder(criterion: criterion, equalWeights: equalWeights)
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
@@ -188,7 +199,7 @@ struct Fit: ParsableCommand {
   // MARK: Input
 
   /// What the command line and the files amount to.
-  private struct Problem {
+  struct Problem {
     let source: any ObservationSource
     let featureNames: [String]
     let storage: TableStorage

@@ -35,6 +35,35 @@ let twoGroups: String = {
     return try #require(Double(text[start...].prefix { !",\n}".contains($0) }))
   }
 
+  @Test("fit --bayes keeps the components that have rows, and writes the evidence lower bound")
+  func bayes() throws {
+    for prior in ["dirichlet", "process=0.1"] {
+      let fit = try command.run(["fit", "groups.csv", "--bayes", prior, "-o", "bayes.json"])
+      #expect(fit.status == 0)
+      #expect(fit.output.contains("2 components"))
+      #expect(fit.output.contains("of at most 10: converged"))
+      #expect(fit.output.contains("Evidence lower bound"))
+      let text = try command.read("bayes.json")
+      let summary = try #require(object(text)["fit"] as? [String: Any])
+      let bound = try #require(summary["evidenceLowerBound"] as? Double)
+      #expect(bound < (summary["logLikelihood"] as? Double ?? -.infinity))
+      let score = try command.run(["score", "bayes.json", "groups.csv"])
+      #expect(score.status == 0)
+    }
+    let range = try command.run([
+      "fit", "groups.csv", "--bayes", "dirichlet", "-k", "1...3", "--covariance", "full,diagonal",
+    ])
+    #expect(range.status == 0)
+    #expect(range.output.contains("the largest evidence lower bound, which is kept"))
+    #expect(try command.run(["fit", "groups.csv", "--bayes", "flat"]).status == 64)
+    #expect(
+      try command.run(["fit", "groups.csv", "--bayes", "dirichlet", "--equal-weights"]).status == 64
+    )
+    #expect(
+      try command.run(["fit", "groups.csv", "--bayes", "dirichlet", "--covariance", "VEV"]).status
+        == 2)
+  }
+
   @Test(
     "fit prints results on standard output only, and leaves out a column without numbers with a notice"
   )

@@ -1,0 +1,165 @@
+// Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MixtureIO
+import MixturePlots
+import Mixtures
+
+/// The prior of the weights, as written on the command line: `dirichlet` or `process`, each with `=CONCENTRATION` or without.
+struct BayesOption: ExpressibleByArgument {
+  let prior: WeightPrior
+
+  init?(argument: String) {
+    let parts = argument.split(
+      separator: "=", maxSplits: 1, omittingEmptySubsequences: false
+    ).map(String.init)
+    var concentration: Double?
+    if parts.count == 2 {
+      guard let value = Double(parts[1]) else { return nil }
+      concentration = value
+    }
+    switch parts[0] {
+    case "dirichlet": prior = .dirichlet(concentration: concentration)
+    case "process": prior = .dirichletProcess(concentration: concentration ?? 1)
+    default: return nil
+    }
+  }
+}
+
+/// `gmm fit --bayes`
+extension Fit {
+  /// The number of components without -k: as an upper limit it may be more than is needed.
+  static let bayesianComponentLimit = 10
+
+  /// What of the command does not go with --bayes.
+  func validateBayesian() throws {
+    guard bayes != nil else { return }
+    let excluded = [
+      ("--equal-weights", equalWeights), ("--report", report != nil),
+      ("--checkpoint", checkpoint != nil), ("--progress", progress),
+    ]
+    if let (name, _) = excluded.first(where: { $0.1 }) {
+      throw ValidationError("--bayes and \(name) exclude each other.")
+    }
+  }
+
+  /// One posterior, and the mixture that is left of it.
+  struct BayesianCandidate {
+    let limit: Int
+    let fit: VariationalFit
+    let summary: FitSummary
+    let mixture: GaussianMixture
+  }
+
+  /// Fits posteriors, and writes the plug-in mixture of the one with the largest bound, without empty components.
+  func run(_ prior: WeightPrior, _ problem: Problem) throws {
+    var candidates: [BayesianCandidate] = []
+    let counts =
+      components == nil && start?.fixesCount != true
+      ? [Self.bayesianComponentLimit] : problem.componentCounts
+    for structure in problem.structures {
+      for count in counts {
+        candidates.append(try candidate(prior, problem, structure, count))
+      }
+    }
+    let best = candidates.indices.max {
+      candidates[$0].fit.evidenceLowerBound < candidates[$1].fit.evidenceLowerBound
+    }!
+    let chosen = candidates[best]
+    if !chosen.fit.isConverged, tolerance > 0, iterations > 0 {
+      common.notice(
+        "not converged after \(Terminal.count(chosen.fit.iterationCount, "iteration")); "
+          + "a larger --iterations would go on.")
+    }
+    let document = try ModelDocument(
+      mixture: chosen.mixture, featureNames: problem.featureNames, fit: chosen.summary)
+    if let modelFile { try document.write(to: modelFile) }
+    if let trace { try writeTrace(chosen.fit, to: trace) }
+    if let plot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          of: problem.source, model: document.mixture,
+          options: MixturePicture.Options(features: document.featureNames)), to: plot)
+    }
+    try printResult(problem, candidates, best, document)
+    if requireConvergence, !chosen.fit.isConverged { throw GMM.NotConverged() }
+  }
+
+  private func candidate(
+    _ prior: WeightPrior, _ problem: Problem, _ structure: CovarianceStructure, _ count: Int
+  ) throws(MixtureError) -> BayesianCandidate {
+    let settings = problem.settings
+    let fit = try VariationalBayes(
+      componentCount: count, covariance: structure, weightPrior: prior,
+      initialization: settings.initialization, restartCount: settings.restartCount,
+      stoppingRule: settings.stoppingRule, seed: settings.seed, threadCount: settings.threadCount
+    ).fit(problem.source)
+    // Of very few rows no component may have one.
+    let mixture = try fit.pruned(below: min(1, fit.posterior.counts.max() ?? 0))
+    return BayesianCandidate(
+      limit: count, fit: fit,
+      summary: try FitSummary(fit, mixture: mixture, of: problem.source), mixture: mixture)
+  }
+
+  private func writeTrace(_ fit: VariationalFit, to path: String) throws(MixtureError) {
+    try AtomicFile.write(to: path) { (output) throws(MixtureError) in
+      let weights = fit.expectedWeights.indices.map { ",weight_\($0)" }.joined()
+      try output.write("iteration,evidence_lower_bound,seconds\(weights)\n")
+      for record in fit.trace {
+        let cells = record.expectedWeights.map { ",\($0)" }.joined()
+        try output.write(
+          "\(record.iteration),\(record.evidenceLowerBound),\(record.seconds)\(cells)\n")
+      }
+    }
+  }
+
+  private func printResult(
+    _ problem: Problem, _ candidates: [BayesianCandidate], _ best: Int, _ document: ModelDocument
+  ) throws(MixtureError) {
+    // A file asked for on standard output is all that stands there.
+    if [modelFile, plot, trace].contains("-") { return }
+    if common.format == .json { return try Terminal.print(document.json) }
+    let chosen = candidates[best]
+    var text =
+      "\(Terminal.count(problem.source.observationCount, "observation")) of "
+      + "\(Terminal.count(problem.featureNames.count, "feature")): "
+      + "\(FitReport.list(problem.featureNames))\n\n"
+    if candidates.count > 1 {
+      var lines = [["", "limit", "components", "covariance", "evidence lower bound", ""]]
+      for (index, candidate) in candidates.enumerated() {
+        lines.append([
+          index == best ? "*" : "", "\(candidate.limit)", "\(candidate.mixture.componentCount)",
+          candidate.mixture.structure.rawValue,
+          Terminal.fixed(candidate.fit.evidenceLowerBound, 3),
+          candidate.fit.isConverged ? "" : "not converged",
+        ])
+      }
+      text +=
+        Terminal.aligned(lines, indent: "")
+        + "* the largest evidence lower bound, which is kept\n\n"
+    }
+    text +=
+      "\(ModelDescription.headline(document.mixture.componentCount, document.mixture.structure)) "
+      + "of at most \(chosen.limit): \(FitReport.words(for: chosen.fit.stoppingReason)) after "
+      + Terminal.count(chosen.fit.iterationCount, "iteration")
+    let restarts = chosen.fit.restartBounds.count
+    if restarts > 1 { text += ", best of \(restarts) restarts" }
+    text +=
+      ".\nEvidence lower bound \(Terminal.fixed(chosen.fit.evidenceLowerBound, 4)); larger is better.\n"
+      + "\(FitReport.criteriaLine(chosen.summary))\n\n"
+      + ModelDescription(model: document.mixture, features: problem.featureNames).componentTable
+    let written = [modelFile, plot, trace].compactMap { $0 }
+    if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
+    try Terminal.print(text)
+  }
+}
+
+extension StartOption {
+  /// Whether the start says how many components there are.
+  fileprivate var fixesCount: Bool {
+    switch self {
+    case .labels, .model: return true
+    case .shortRuns, .kMeans, .rows, .random: return false
+    }
+  }
+}
