@@ -3,9 +3,15 @@
 #include "Variant.h"
 
 #if defined(__x86_64__)
+#if MK_SINGLE
+#define MK_NAME(x) mk_avx2_single_##x
+#define MK_WIDTH 8
+#else
 #define MK_NAME(x) mk_avx2_##x
 #define MK_TEXT "avx2"
 #define MK_WIDTH 4
+#endif
+#define MK_WHOLE 0
 #define MK_SPAN 3
 #define MK_HEIGHT 4
 #define MK_FIRST 0

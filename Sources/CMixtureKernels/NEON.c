@@ -5,9 +5,15 @@
 #include "Variant.h"
 
 #if defined(__aarch64__)
+#if MK_SINGLE
+#define MK_NAME(x) mk_neon_single_##x
+#define MK_WIDTH 8
+#else
 #define MK_NAME(x) mk_neon_##x
 #define MK_TEXT "neon"
 #define MK_WIDTH 4
+#endif
+#define MK_WHOLE 0
 #define MK_SPAN 3
 #define MK_HEIGHT 4
 #define MK_FIRST 0

@@ -4,9 +4,15 @@
 
 #include "Variant.h"
 
+#if MK_SINGLE
+#define MK_NAME(x) mk_portable_single_##x
+#define MK_WIDTH 8
+#else
 #define MK_NAME(x) mk_portable_##x
 #define MK_TEXT "portable"
 #define MK_WIDTH 4
+#endif
+#define MK_WHOLE 0
 #define MK_SPAN 1
 #define MK_HEIGHT 4
 #define MK_FIRST 0

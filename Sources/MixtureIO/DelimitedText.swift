@@ -66,22 +66,41 @@ struct DelimitedTextReader {
   /// How many bytes the labels take.
   private var labelBytes = 0
   private var notices: [String] = []
+  private var known = KnownLabels()
+  private var places = RowPlaces()
+  /// How many rows were read.
+  private var rowTotal = 0
 
   /// What the first file says about the columns of all.
   private struct Layout {
     let file: String
     let hasHeader: Bool
     let names: [String]
-    /// For each column the place among the features, or one of the roles below.
-    let roles: [Int32]
+    /// For each column the place in a row, or one of the roles below. Weight and noise stand behind the features.
+    var roles: [Int32]
     let features: [Int]
+    /// The columns of weight and noise, in the order of their places.
+    let annotations: [Int]
+    /// The place of the weight in a row, if there is one, and of the first noise.
+    let weightPlace: Int?
+    let noisePlace: Int
     let isExplicit: Bool
+    let allowsMissing: Bool
     /// The first cell of each column that was left out because of it, and its line.
-    let leftOut: [Int: (text: String, line: Int)]
+    var leftOut: [Int: (text: String, line: Int)]
+
+    /// How many numbers a row has.
+    var width: Int { features.count + annotations.count }
 
     static let ignored: Int32 = -1
     static let leftOut: Int32 = -2
     static let label: Int32 = -3
+    static let known: Int32 = -4
+    static let labelAndKnown: Int32 = -5
+    /// Columns whose cells so far are all missing have their place below this.
+    static let open: Int32 = -16
+    static func open(_ place: Int) -> Int32 { open - Int32(place) }
+    static func place(ofOpen role: Int32) -> Int { Int(open - role) }
   }
 
   /// A reader of the columns that the options name. How the text is cut into windows changes no result.
@@ -101,9 +120,27 @@ struct DelimitedTextReader {
       throw MixtureError(.emptyObservations, "there is no table; give at least one file.")
     }
     let (parts, storage) = try rows.finish()
-    let featureNames = layout.features.map { layout.names[$0] }
+    if let memory, options.hasAnnotations {
+      // What rows carry stays in memory, wherever their features lie.
+      _ = try memory.tableBytes(
+        featureCount: layout.features.count,
+        leastBytes: annotationBytes
+          + GrowingTable.leastBytes(columnCount: layout.width, threadCount: memory.threadCount))
+    }
+    // A column that turned out to hold no number is none of the features.
+    let kept = layout.features.indices.filter {
+      layout.isExplicit || layout.roles[layout.features[$0]] >= 0
+    }
+    guard !kept.isEmpty else {
+      throw MixtureError(
+        .malformedFile, "\(layout.file): no column holds a number; a table needs at least one.")
+    }
+    let featureNames = kept.map { layout.names[layout.features[$0]] }
     var notices = notices
-    let names = layout.leftOut.keys.sorted().map { layout.names[$0] }
+    let leftOut =
+      Array(layout.leftOut.keys)
+      + layout.features.indices.filter { !kept.contains($0) }.map { layout.features[$0] }
+    let names = Set(leftOut).sorted().map { layout.names[$0] }
     if !names.isEmpty {
       let listed = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "")
       notices.append(
@@ -111,9 +148,37 @@ struct DelimitedTextReader {
           ? "\(layout.file): column \(listed) holds no number and is left out."
           : "\(layout.file): \(names.count) columns hold no number and are left out: \(listed).")
     }
-    return Table(
-      source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
-      labels: options.labelColumn == nil ? nil : labels, notices: notices, storage: storage)
+    var chosen: [any ObservationSource] = []
+    for part in parts {
+      chosen.append(kept.count == layout.width ? part : try Self.selecting(kept, of: part))
+    }
+    var table = Table(
+      source: try ConcatenatedRows(chosen, featureNames: featureNames), featureNames: featureNames,
+      labels: options.labelColumn == nil ? nil : labels, notices: notices, storage: storage,
+      places: places)
+    if options.knownLabelColumn != nil { table.knownLabels = known }
+    let carried = try ConcatenatedRows(parts)
+    if let place = layout.weightPlace { table.weights = try carried.values(of: [place]) }
+    let d = options.noiseColumns.count
+    if d > 0 {
+      table.noise = try Matrix(
+        rowCount: rowTotal, columnCount: d,
+        elements: carried.values(of: Array(layout.noisePlace..<layout.noisePlace + d)))
+    }
+    return table
+  }
+
+  /// How many bytes what rows carry takes.
+  private var annotationBytes: Int {
+    options.hasAnnotations ? rowTotal * options.annotationBytesPerRow + places.byteCount : 0
+  }
+
+  private static func selecting(
+    _ columns: [Int], of part: any ObservationSource
+  ) throws(MixtureError) -> any ObservationSource {
+    if let part = part as? MappedMatrix { return try part.selecting(columns: columns) }
+    if let part = part as? StreamedMatrix { return try part.selecting(columns: columns) }
+    return part
   }
 
   /// Adds the rows of a file.
@@ -129,7 +194,7 @@ struct DelimitedTextReader {
     guard let layout else { return }
     if rows == nil {
       rows = try GrowingTable(
-        columnCount: layout.features.count, name: input.name, memory: memory)
+        columnCount: layout.width, name: input.name, memory: memory)
     }
     if let notice = opening.notice { notices.append(notice) }
     try readRows(window, opening: opening, layout: layout)
@@ -168,7 +233,11 @@ struct DelimitedTextReader {
     var leftOut: [Int: (text: String, line: Int)] = [:]
     for column in selection.features {
       let cell = opening.firstRow[column]
-      if selection.isExplicit || cell.isNumber {
+      // As long as a column is not chosen by name, its first number decides that it is a feature.
+      if !selection.isExplicit, options.allowsMissing, MissingMark.matches(cell.text) {
+        roles[column] = Layout.open(features.count)
+        features.append(column)
+      } else if selection.isExplicit || cell.isNumber {
         roles[column] = Int32(features.count)
         features.append(column)
       } else {
@@ -177,6 +246,19 @@ struct DelimitedTextReader {
       }
     }
     if let label = selection.label { roles[label] = Layout.label }
+    if let known = selection.known {
+      roles[known] = known == selection.label ? Layout.labelAndKnown : Layout.known
+    }
+    let annotations = (selection.weight.map { [$0] } ?? []) + selection.noise
+    for (index, column) in annotations.enumerated() {
+      guard roles[column] == Layout.ignored else {
+        throw MixtureError(
+          .invalidSetting,
+          "column \(opening.names[column]) of \(file) has two uses; weights, noise and labels need a column each."
+        )
+      }
+      roles[column] = Int32(features.count + index)
+    }
     guard !features.isEmpty else {
       let cell = opening.firstRow[selection.features[0]].text
       throw MixtureError(
@@ -187,7 +269,10 @@ struct DelimitedTextReader {
     }
     return Layout(
       file: file, hasHeader: opening.hasHeader, names: opening.names, roles: roles,
-      features: features, isExplicit: selection.isExplicit, leftOut: leftOut)
+      features: features, annotations: annotations,
+      weightPlace: selection.weight.map { _ in features.count },
+      noisePlace: features.count + (selection.weight == nil ? 0 : 1),
+      isExplicit: selection.isExplicit, allowsMissing: options.allowsMissing, leftOut: leftOut)
   }
 
   private static func requireSameColumns(
@@ -220,13 +305,15 @@ struct DelimitedTextReader {
   ) throws(MixtureError) {
     guard var table = rows else { return }
     rows = nil
+    var layout = layout
+    defer { self.layout = layout }
     var place = Place(scanner: CellScanner(window, delimiter: opening.delimiter))
     if opening.hasHeader, place.scanner.moveToRow() {
       while try !place.scanner.nextCell().endsLine {}
     }
     while true {
       do throws(MixtureError) {
-        try readRows(of: window, opening: opening, layout: layout, into: &table, &place)
+        try readRows(of: window, opening: opening, layout: &layout, into: &table, &place)
         guard !window.isFinal else { break }
         try window.move(to: place.scanner.position, line: place.scanner.line)
         place.scanner.enter(window, line: place.scanner.line)
@@ -234,6 +321,7 @@ struct DelimitedTextReader {
         guard place.scanner.isCut, !window.isFinal else { throw error }
         // The row goes on behind the window, so it is begun anew in a larger one.
         labels.removeLast(labels.count - place.rowLabels)
+        if options.knownLabelColumn != nil { known.truncate(to: rowTotal) }
         try window.move(to: place.row, line: place.rowLine, isCut: true)
         place.scanner.enter(window, line: place.rowLine)
       }
@@ -257,10 +345,13 @@ struct DelimitedTextReader {
 
   /// Reads the rows of a window.
   private mutating func readRows(
-    of window: TextWindow, opening: Opening, layout: Layout, into table: inout GrowingTable,
+    of window: TextWindow, opening: Opening, layout: inout Layout, into table: inout GrowingTable,
     _ place: inout Place
   ) throws(MixtureError) {
-    let featureCount = layout.features.count
+    let featureCount = layout.width
+    let isAnnotated = options.hasAnnotations
+    // Files of weights, and labels, are told of by their lines too.
+    let isPlaced = featureCount == 1 || options.labelColumn != nil
     let last = layout.names.count - 1
     let delimiter = opening.delimiter.byte
     let isWhitespace = opening.delimiter == .whitespace
@@ -274,7 +365,9 @@ struct DelimitedTextReader {
       table.rowCount = rowCount
       place.scanner = scanner
     }
-    try layout.roles.withUnsafeBufferPointer { (roles) throws(MixtureError) in
+    var roles = layout.roles
+    defer { layout.roles = roles }
+    do {
       while scanner.moveToRow() {
         let rowLine = scanner.line
         place.row = scanner.position
@@ -322,9 +415,38 @@ struct DelimitedTextReader {
             // Short texts lie in the array itself; whoever uses them puts a number beside each.
             labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
             labels.append(text)
+          case Layout.known: known.append(cell.text)
+          case Layout.labelAndKnown:
+            let text = cell.text
+            labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
+            labels.append(text)
+            known.append(text)
           case Layout.leftOut:
             if cell.number != nil { throw Self.mixed(layout, column: column) }
+          case ...Layout.open:
+            row[Layout.place(ofOpen: roles[column])] = .nan
+            if MissingMark.matches(cell.text) { break }
+            if let value = cell.number, value.isFinite {
+              let place = Layout.place(ofOpen: roles[column])
+              row[place] = value
+              roles[column] = Int32(place)
+            } else if cell.number == nil {
+              roles[column] = Layout.leftOut
+              layout.leftOut[column] = (cell.text, rowLine)
+            } else {
+              throw Self.notANumber(
+                cell.text, file: window.name, line: rowLine, column: column, layout: layout)
+            }
           default:
+            if role >= layout.features.count {
+              row[role] = try Self.annotation(
+                cell, file: window.name, line: rowLine, column: column, layout: layout)
+              break
+            }
+            if layout.allowsMissing, MissingMark.matches(cell.text) {
+              row[role] = .nan
+              break
+            }
             guard let value = cell.number, value.isFinite else {
               throw Self.notANumber(
                 cell.text, file: window.name, line: rowLine, column: column, layout: layout)
@@ -344,15 +466,70 @@ struct DelimitedTextReader {
           }
           column += 1
         }
+        if isAnnotated {
+          try checkAnnotations(
+            UnsafeMutableBufferPointer(start: row, count: featureCount), line: rowLine,
+            file: window.name, layout: layout)
+        }
+        if isAnnotated || isPlaced { places.note(rowTotal, line: rowLine, file: window.name) }
+        rowTotal += 1
         rowCount += 1
         if rowCount == capacity {
-          try table.makeRoom(behind: rowCount, otherBytes: labelBytes)
+          try table.makeRoom(behind: rowCount, otherBytes: labelBytes + annotationBytes)
           elements = table.elements
           capacity = table.capacity
           rowCount = 0
         }
       }
     }
+  }
+
+  /// A cell of weight or noise: a number, infinity, or nothing where a feature may be missing.
+  private static func annotation(
+    _ cell: CellScanner.Cell, file: String, line: Int, column: Int, layout: Layout
+  ) throws(MixtureError) -> Double {
+    let text = cell.text
+    if let value = cell.number, value.isFinite { return value }
+    if text.isEmpty || MissingMark.matches(text) { return .nan }
+    switch text.lowercased() {
+    case "inf", "+inf", "infinity", "+infinity": return .infinity
+    case "-inf", "-infinity": return -.infinity
+    default:
+      throw notANumber(text, file: file, line: line, column: column, layout: layout)
+    }
+  }
+
+  /// Requires a weight and noise that can be. Noise of a missing cell may be missing too, and then tells nothing.
+  private func checkAnnotations(
+    _ row: UnsafeMutableBufferPointer<Double>, line: Int, file: String, layout: Layout
+  ) throws(MixtureError) {
+    func place(_ index: Int) -> String {
+      let column = layout.annotations[index]
+      return Self.place(file: file, line: line, column: column, layout: layout)
+    }
+    if let index = layout.weightPlace,
+      let error = AnnotationCheck.weight(row[index], at: place(0))
+    {
+      throw error
+    }
+    for index in layout.noisePlace..<row.count {
+      let feature = index - layout.noisePlace
+      if row[index].isNaN, feature < layout.features.count, row[feature].isNaN {
+        row[index] = .infinity
+      }
+      if let error = AnnotationCheck.noise(
+        row[index], at: place(index - layout.features.count))
+      {
+        throw error
+      }
+    }
+  }
+
+  /// Where a cell stands, in words.
+  private static func place(file: String, line: Int, column: Int, layout: Layout) -> String {
+    let name = layout.names[column]
+    let hasName = layout.hasHeader && name != automaticName(column)
+    return "\(file), line \(line), column \(column + 1)" + (hasName ? " (\(name))" : "")
   }
 
   private static func ragged(
@@ -375,7 +552,7 @@ struct DelimitedTextReader {
   ) -> MixtureError {
     let name = layout.names[column]
     let hasName = layout.hasHeader && name != automaticName(column)
-    let place = "\(file), line \(line), column \(column + 1)" + (hasName ? " (\(name))" : "")
+    let place = Self.place(file: file, line: line, column: column, layout: layout)
     let fault: String
     if text.isEmpty {
       fault = "the cell is empty; every cell must hold a number."
@@ -390,7 +567,11 @@ struct DelimitedTextReader {
     let isUnique = layout.names.count(where: { $0 == name }) == 1
     let reference = hasName && isPlain && isUnique ? name : String(column + 1)
     let remedy: String
-    if isDecimalComma(text) {
+    if !layout.allowsMissing, MissingMark.matches(text) {
+      let otherwise =
+        layout.isExplicit ? "remove the row" : "--exclude \(reference) to leave the column out"
+      remedy = "Use --missing to allow gaps, or \(otherwise)."
+    } else if isDecimalComma(text) {
       remedy = "Write numbers with a decimal point."
     } else if layout.isExplicit {
       remedy = "Correct the cell, remove the row, or choose other columns."

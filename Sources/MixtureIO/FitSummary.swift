@@ -7,6 +7,11 @@ public import Mixtures
 public struct FitSummary: Sendable, Codable {
   /// The number of observations, n.
   public let observationCount: Int
+  /// The sum of the case weights, over the rows with a cell that is known; n of plain rows.
+  public let caseWeight: Double
+  /// The number of observations that criteria count: the sum of case weights that are frequencies, else the rows that
+  /// count; n of plain rows.
+  public let criterionCount: Double
   /// The total log-likelihood of the model in the same file.
   public let logLikelihood: Double
   /// The number of free parameters.
@@ -37,6 +42,12 @@ public struct FitSummary: Sendable, Codable {
   public let equalWeights: Bool
   /// The log-likelihood that each restart ended with; NaN for one that the file has as null.
   public let restartLogLikelihoods: [Double]
+  /// The prior that was used; nil if there was none.
+  public let prior: ConjugatePrior?
+  /// The logarithm of its density at the model, up to a constant; 0 without a prior.
+  public let logPrior: Double
+  /// Which parameters were fixed.
+  public let fixed: FixedParameters
   /// The evidence lower bound of the posterior that the model was made of; nil if there was none.
   public let evidenceLowerBound: Double?
 
@@ -49,12 +60,15 @@ public struct FitSummary: Sendable, Codable {
     case iterationCount = "iterations"
     case isConverged = "converged"
     case stoppingReason, seed, restart, rescued
-    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods, evidenceLowerBound
+    case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods, caseWeight, criterionCount
+    case prior, logPrior, fixed, evidenceLowerBound
   }
 
   /// The summary of a fit.
   public init(_ fit: MixtureFit, equalWeights: Bool = false) {
     observationCount = fit.observationCount
+    caseWeight = fit.caseWeight
+    criterionCount = fit.criterionCount
     logLikelihood = fit.logLikelihood
     parameterCount = fit.parameterCount
     bic = fit.bic
@@ -70,6 +84,9 @@ public struct FitSummary: Sendable, Codable {
     entropy = fit.entropy
     self.equalWeights = equalWeights
     restartLogLikelihoods = fit.restartLogLikelihoods
+    prior = fit.prior
+    logPrior = fit.logPrior
+    fixed = fit.fixed
     evidenceLowerBound = nil
   }
 
@@ -102,6 +119,11 @@ public struct FitSummary: Sendable, Codable {
     entropy = score.entropy
     equalWeights = false
     restartLogLikelihoods = []
+    caseWeight = fit.caseWeight
+    criterionCount = fit.criterionCount
+    prior = nil
+    logPrior = 0
+    fixed = .none
     evidenceLowerBound = fit.evidenceLowerBound
   }
 
@@ -109,26 +131,34 @@ public struct FitSummary: Sendable, Codable {
     func member(_ key: CodingKeys, _ value: JSONValue) -> JSONValue.Member {
       JSONValue.Member(key: key.rawValue, value: value)
     }
-    let bound = evidenceLowerBound.map { [member(.evidenceLowerBound, .number($0))] } ?? []
-    return .object(
-      [
-        member(.observationCount, .number(observationCount)),
-        member(.logLikelihood, .number(logLikelihood)),
-        member(.parameterCount, .number(parameterCount)),
-        member(.bic, .number(bic)),
-        member(.aic, .number(aic)),
-        member(.icl, .number(icl)),
-        member(.iterationCount, .number(iterationCount)),
-        member(.isConverged, .truth(isConverged)),
-        member(.stoppingReason, .text(stoppingReason.rawValue)),
-        member(.seed, .number(seed)),
-        member(.restart, .number(restart)),
-        member(.rescued, .array(rescued.map(\.json))),
-        member(.meanLogLikelihood, .number(meanLogLikelihood)),
-        member(.entropy, .number(entropy)),
-        member(.equalWeights, .truth(equalWeights)),
-        member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
-      ] + bound)
+    var members = [
+      member(.observationCount, .number(observationCount)),
+      member(.logLikelihood, .number(logLikelihood)),
+      member(.parameterCount, .number(parameterCount)),
+      member(.bic, .number(bic)),
+      member(.aic, .number(aic)),
+      member(.icl, .number(icl)),
+      member(.iterationCount, .number(iterationCount)),
+      member(.isConverged, .truth(isConverged)),
+      member(.stoppingReason, .text(stoppingReason.rawValue)),
+      member(.seed, .number(seed)),
+      member(.restart, .number(restart)),
+      member(.rescued, .array(rescued.map(\.json))),
+      member(.meanLogLikelihood, .number(meanLogLikelihood)),
+      member(.entropy, .number(entropy)),
+      member(.equalWeights, .truth(equalWeights)),
+      member(.restartLogLikelihoods, .array(restartLogLikelihoods.map { .number($0) })),
+      member(.caseWeight, .number(caseWeight)),
+      member(.criterionCount, .number(criterionCount)),
+    ]
+    if let prior {
+      members += [member(.prior, prior.json), member(.logPrior, .number(logPrior))]
+    }
+    if !fixed.isEmpty { members.append(member(.fixed, fixed.json)) }
+    if let evidenceLowerBound {
+      members.append(member(.evidenceLowerBound, .number(evidenceLowerBound)))
+    }
+    return .object(members)
   }
 
   /// The keys that version 1 demands are demanded; those that were added to it have defaults.
@@ -148,9 +178,15 @@ public struct FitSummary: Sendable, Codable {
     seed = try at(.seed).whole()
     restart = try at(.restart).count()
     rescued = try at(.rescued).rescueEvents()
+    caseWeight =
+      try reader.optionalMember(CodingKeys.caseWeight.rawValue)?.number()
+      ?? Double(observationCount)
+    criterionCount =
+      try reader.optionalMember(CodingKeys.criterionCount.rawValue)?.number()
+      ?? Double(observationCount)
     meanLogLikelihood =
       try reader.optionalMember(CodingKeys.meanLogLikelihood.rawValue)?.number(orNull: .nan)
-      ?? logLikelihood / Double(max(observationCount, 1))
+      ?? logLikelihood / (caseWeight > 0 ? caseWeight : 1)
     entropy =
       try reader.optionalMember(CodingKeys.entropy.rawValue)?.number(orNull: .nan)
       ?? (icl - bic) / 2
@@ -159,8 +195,62 @@ public struct FitSummary: Sendable, Codable {
     var likelihoods: [Double] = []
     for end in ends ?? [] { likelihoods.append(try end.number(orNull: .nan)) }
     restartLogLikelihoods = likelihoods
+    prior = try reader.optionalMember(CodingKeys.prior.rawValue).map {
+      (reader) throws(MixtureError) in
+      try ConjugatePrior(reader)
+    }
+    logPrior =
+      try reader.optionalMember(CodingKeys.logPrior.rawValue)?.number(orNull: .nan) ?? 0
+    fixed =
+      try reader.optionalMember(CodingKeys.fixed.rawValue).map { (reader) throws(MixtureError) in
+        try FixedParameters(reader)
+      } ?? .none
     evidenceLowerBound =
       try reader.optionalMember(CodingKeys.evidenceLowerBound.rawValue)?.number(orNull: .nan)
+  }
+}
+
+extension ConjugatePrior {
+  fileprivate var json: JSONValue {
+    .object([
+      JSONValue.Member(key: "weightConcentration", value: .number(weightConcentration)),
+      JSONValue.Member(key: "mean", value: .array(mean.map { .number($0) })),
+      JSONValue.Member(key: "meanCount", value: .number(meanCount)),
+      JSONValue.Member(key: "degreesOfFreedom", value: .number(degreesOfFreedom)),
+      JSONValue.Member(
+        key: "scale",
+        value: .array((0..<scale.rowCount).map { .array(scale.row($0).map { .number($0) }) })),
+    ])
+  }
+
+  fileprivate init(_ reader: JSONReader) throws(MixtureError) {
+    self.init(
+      weightConcentration: try reader.member("weightConcentration").number(),
+      mean: try reader.member("mean").numbers(),
+      meanCount: try reader.member("meanCount").number(),
+      degreesOfFreedom: try reader.member("degreesOfFreedom").number(),
+      scale: try reader.member("scale").matrix())
+  }
+}
+
+extension FixedParameters {
+  fileprivate var json: JSONValue {
+    func list(_ key: String, _ components: Set<Int>) -> JSONValue.Member {
+      JSONValue.Member(key: key, value: .array(components.sorted().map { .number($0) }))
+    }
+    return .object([
+      list("weights", weights), list("means", means), list("covariances", covariances),
+    ])
+  }
+
+  fileprivate init(_ reader: JSONReader) throws(MixtureError) {
+    func list(_ key: String) throws(MixtureError) -> [Int] {
+      var components: [Int] = []
+      for element in try reader.member(key).elements() { components.append(try element.count()) }
+      return components
+    }
+    self.init(
+      weights: try list("weights"), means: try list("means"), covariances: try list("covariances"))
   }
 }
 

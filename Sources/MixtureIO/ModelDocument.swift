@@ -11,8 +11,13 @@ public import Mixtures
 ///  "fit": {"observations": 1000, "logLikelihood": -2500.5, …}}
 /// ```
 ///
+/// A mixture before a uniform background has the key `background` beside `weights`:
+/// `{"share": 0.05, "logWidths": [2.3, 1.1], "lower": [-5, 0]}` with the logarithm of a width and a lower end for each feature,
+/// as ``UniformBackground`` has them; the weights then sum to 1 among the components. Without one the key is absent, and so
+/// is `lower` where no box is known.
+///
 /// The covariances are K full d × d matrices whatever the structure. `fit` may be absent; its keys are those of
-/// ``FitSummary``. Keys that are not known are passed over, so files of later revisions of version 1 can be read.
+/// ``FitSummary``. So may `uncertainty`, standard errors and intervals (``UncertaintySummary``). Keys that are not known are passed over, so files of later revisions of version 1 can be read.
 ///
 /// **Numerics.** Every number reads back as the same double, to the bit. JSON has no spelling for NaN and infinity; where
 /// a fit has one, null is written and NaN read.
@@ -28,6 +33,8 @@ public struct ModelDocument: Sendable {
   public let featureNames: [String]
   /// How it was fitted, if that is known.
   public let fit: FitSummary?
+  /// How precisely the parameters are known, if that was asked for.
+  public var uncertainty: UncertaintySummary?
 
   /// A document of a mixture, fitted or made otherwise.
   ///
@@ -69,7 +76,9 @@ public struct ModelDocument: Sendable {
   // MARK: Writing
 
   /// The document as JSON for people too: one line for each row of a matrix, and a line end behind it.
-  public var json: String {
+  public var json: String { value.formatted() + "\n" }
+
+  var value: JSONValue {
     func rows(_ matrix: Matrix) -> JSONValue {
       .array((0..<matrix.rowCount).map { .array(matrix.row($0).map { .number($0) }) })
     }
@@ -82,11 +91,26 @@ public struct ModelDocument: Sendable {
       member("structure", .text(mixture.structure.rawValue)),
       member("features", .array(featureNames.map { .text($0) })),
       member("weights", .array(mixture.weights.map { .number($0) })),
+    ]
+    if let background = mixture.background {
+      members.append(
+        member(
+          "background",
+          .object(
+            [
+              member("share", .number(background.share)),
+              member("logWidths", .array(background.logWidths.map { .number($0) })),
+            ]
+              + (background.lower.map { [member("lower", .array($0.map { .number($0) }))] } ?? [])))
+      )
+    }
+    members += [
       member("means", rows(mixture.means)),
       member("covariances", .array(mixture.covariances.matrices.map(rows))),
     ]
     if let fit { members.append(member("fit", fit.json)) }
-    return JSONValue.object(members).formatted() + "\n"
+    if let uncertainty { members.append(member("uncertainty", uncertainty.json)) }
+    return JSONValue.object(members)
   }
 
   /// Writes the document to a file, whole or not at all; `-` is standard output.
@@ -162,7 +186,8 @@ public struct ModelDocument: Sendable {
       try self.init(
         mixture: GaussianMixture(
           weights: weights, means: means,
-          covariances: Covariances(structure: structure, matrices: matrices)),
+          covariances: Covariances(structure: structure, matrices: matrices)
+        ).withBackground(Self.background(reader)),
         featureNames: names,
         fit: try Self.fit(reader))
     } catch {
@@ -170,6 +195,19 @@ public struct ModelDocument: Sendable {
       throw error.code == .malformedFile
         ? error : MixtureError(error.code, "\(name): \(error.message)")
     }
+    if let known = try reader.optionalMember("uncertainty"), known.value != .null {
+      uncertainty = try UncertaintySummary(known, mixture: mixture)
+    }
+  }
+
+  private static func background(_ reader: JSONReader) throws(MixtureError) -> UniformBackground? {
+    guard let background = try reader.optionalMember("background"), background.value != .null else {
+      return nil
+    }
+    return try UniformBackground(
+      share: background.member("share").number(),
+      logWidths: background.member("logWidths").numbers(),
+      lower: background.optionalMember("lower")?.numbers())
   }
 
   private static func fit(_ reader: JSONReader) throws(MixtureError) -> FitSummary? {

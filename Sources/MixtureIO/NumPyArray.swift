@@ -73,6 +73,8 @@ struct NumPyFile {
   let name: String
   /// Whether the file is a plain one, any part of which can be had.
   let isPlain: Bool
+  /// Whether each row is a square matrix, by rows.
+  let holdsMatrices: Bool
   private let input: InputFile
 
   /// How many bytes the numbers take.
@@ -80,13 +82,24 @@ struct NumPyFile {
 
   /// Reads what stands in front of the elements.
   ///
+  /// - Parameter allowsMatrices: Whether an array of n × d × d is taken, as n rows of d · d numbers.
   /// - Throws: What ``NumPyArray/map(path:)`` says.
-  init(_ input: InputFile) throws(MixtureError) {
+  init(_ input: InputFile, allowsMatrices: Bool = false) throws(MixtureError) {
     self.input = input
     name = input.name
     isPlain = input.plainSize != nil
     let header = try Header(input)
-    let shape = header.shape
+    var shape = header.shape
+    holdsMatrices = allowsMatrices && shape.count == 3
+    if holdsMatrices {
+      guard shape[1] == shape[2], shape[1] < 1 << 31 else {
+        throw MixtureError(
+          .malformedFile,
+          "\(name) holds an array of shape (\(NumPyArray.listed(shape))); covariances need the shape (n, d, d)."
+        )
+      }
+      shape = [shape[0], shape[1] * shape[2]]
+    }
     guard shape.count == 1 || shape.count == 2 else {
       throw MixtureError(
         .malformedFile,

@@ -80,7 +80,10 @@ private func table(
         + "files read as one table need the same columns.")
   }
   let bytes = arrays.reduce(0) { $0.addingReportingOverflow($1.byteCount).partialValue }
-  let labelBytes = selection.label == nil ? 0 : arrays.reduce(0) { $0 + 24 * $1.layout.rowCount }
+  let rowCount = arrays.reduce(0) { $0.addingReportingOverflow($1.layout.rowCount).partialValue }
+  // What rows carry stays in memory, wherever their features lie.
+  let bytesPerRow = (selection.label == nil ? 0 : 24) + options.annotationBytesPerRow
+  let labelBytes = bytesPerRow.multipliedReportingOverflow(by: rowCount).partialValue
   var storage: TableStorage =
     arrays.allSatisfy(\.isPlain) ? .mapped(bytes: bytes) : .memory(bytes: bytes)
   var buffers: RowBuffers?
@@ -97,13 +100,17 @@ private func table(
   }
   var parts: [any ObservationSource] = []
   var labels: [String]? = selection.label.map { _ in [] }
+  var carried = CarriedColumns(selection, names: names)
   func append(mapped whole: MappedMatrix) throws(MixtureError) {
     parts.append(try whole.selecting(columns: selection.features))
     if let label = selection.label {
       try appendLabels(whole.selecting(columns: [label]), to: &labels)
     }
+    try carried.append(whole)
   }
   for array in arrays {
+    carried.places.noteArray(carried.rowCount, file: array.name)
+    carried.rowCount += array.layout.rowCount
     switch array.content {
     case .mapped(let whole):
       try append(mapped: whole)
@@ -122,12 +129,154 @@ private func table(
       if let label = selection.label {
         try appendLabels(whole.selecting(columns: [label]), to: &labels)
       }
+      try carried.append(whole)
     }
   }
   let featureNames = selection.features.map { names[$0] }
-  return Table(
+  var table = Table(
     source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
-    labels: labels, notices: [], storage: storage)
+    labels: labels, notices: [], storage: storage, places: carried.places)
+  if selection.weight != nil { table.weights = carried.weights }
+  if selection.known != nil { table.knownLabels = carried.known }
+  if !selection.noise.isEmpty {
+    table.noise = try Matrix(
+      rowCount: carried.rowCount, columnCount: selection.noise.count, elements: carried.noise)
+  }
+  return table
+}
+
+/// The columns of arrays that are no features, in memory, each number of them looked at.
+private struct CarriedColumns {
+  let selection: ColumnSelection
+  let names: [String]
+  var places = RowPlaces()
+  /// How many rows there are with the array that is read.
+  var rowCount = 0
+  var weights: [Double] = []
+  var noise: [Double] = []
+  var known = KnownLabels()
+
+  init(_ selection: ColumnSelection, names: [String]) {
+    self.selection = selection
+    self.names = names
+  }
+
+  mutating func append(_ whole: some SelectableRows) throws(MixtureError) {
+    let first = rowCount - whole.observationCount
+    let width = selection.noise.count
+    if let weight = selection.weight {
+      let values = try whole.selecting(columns: [weight]).values(of: [0])
+      for (row, value) in values.enumerated() where !(value >= 0 && value.isFinite) {
+        throw AnnotationCheck.weight(
+          value, at: "\(places.text(first + row)), column \(weight + 1)")!
+      }
+      weights += values
+    }
+    if width > 0 {
+      var values = try whole.selecting(columns: selection.noise).values(of: Array(0..<width))
+      let features =
+        values.contains(where: \.isNaN) ? try whole.selecting(columns: selection.features) : nil
+      for (index, value) in values.enumerated() where !(value >= 0) {
+        let (row, j) = index.quotientAndRemainder(dividingBy: width)
+        var isMissing = false
+        if value.isNaN, let features, j < features.featureCount {
+          try features.withRows(row..<row + 1) { isMissing = $0[0, j].isNaN }
+        }
+        guard isMissing else {
+          throw AnnotationCheck.noise(
+            value, at: "\(places.text(first + row)), column \(selection.noise[j] + 1)")!
+        }
+        values[index] = .infinity
+      }
+      noise += values
+    }
+    if let label = selection.known {
+      for value in try whole.selecting(columns: [label]).values(of: [0]) {
+        known.append(plainText(value))
+      }
+    }
+  }
+}
+
+/// Rows of which some columns can be had without reading the others.
+private protocol SelectableRows: ObservationSource {
+  associatedtype Selected: ObservationSource
+  func selecting(columns: [Int]) throws(MixtureError) -> Selected
+}
+
+extension MappedMatrix: SelectableRows {}
+extension StreamedMatrix: SelectableRows {}
+
+extension ObservationSource {
+  /// The numbers in some columns, row after row.
+  func values(of columns: [Int]) throws(MixtureError) -> [Double] {
+    let n = observationCount
+    var values: [Double] = []
+    values.reserveCapacity(n * columns.count)
+    for start in stride(from: 0, to: n, by: 4096) {
+      try withRows(start..<min(start + 4096, n)) { rows in
+        for row in 0..<rows.count { for column in columns { values.append(rows[row, column]) } }
+      }
+    }
+    return values
+  }
+}
+
+/// Reads case weights from a file of their own, text or NumPy array: one number for each row of a table.
+///
+/// - Throws: As ``readTable(paths:options:memory:)``, and ``MixtureError/Code/shapeMismatch`` for more than one column;
+///   ``MixtureError/Code/invalidAnnotation`` naming line or row for a number that is no weight.
+public func readWeights(path: String) throws(MixtureError) -> [Double] {
+  let table = try readTable(paths: [path])
+  guard table.source.featureCount == 1 else {
+    throw MixtureError(
+      .shapeMismatch,
+      "\(path) has \(table.source.featureCount) columns; a file of case weights has one.")
+  }
+  let values = try table.source.values(of: [0])
+  for (row, value) in values.enumerated() {
+    if let error = AnnotationCheck.weight(value, at: table.place(ofRow: row)) { throw error }
+  }
+  return values
+}
+
+/// Reads the noise of a table's rows from a file of its own: n rows of d standard deviations, in text or a NumPy array; or a
+/// NumPy array of n × d × d covariances.
+///
+/// A standard deviation that is infinite, or NaN in an array, says that the cell tells nothing.
+///
+/// - Throws: As ``readTable(paths:options:memory:)``; ``MixtureError/Code/invalidAnnotation`` naming line or row for a
+///   negative standard deviation.
+public func readNoise(path: String) throws(MixtureError) -> MeasurementNoise {
+  let input = try InputFile(path: path)
+  if try Array(input.peek(NumPyArray.magic.count)) == NumPyArray.magic {
+    let array = try NumPyFile(input, allowsMatrices: true)
+    let whole = try array.mapped()
+    let matrix = try Matrix(
+      rowCount: whole.observationCount, columnCount: whole.featureCount,
+      elements: whole.values(of: Array(0..<whole.featureCount)))
+    if array.holdsMatrices { return .covariances(matrix) }
+    for (index, value) in matrix.elements.enumerated() where value < 0 {
+      let (row, column) = index.quotientAndRemainder(dividingBy: matrix.columnCount)
+      throw AnnotationCheck.noise(
+        value, at: "\(array.name), row \(row) (counted from 0), column \(column + 1)")!
+    }
+    return .standardDeviations(
+      try Matrix(
+        rowCount: matrix.rowCount, columnCount: matrix.columnCount,
+        elements: matrix.elements.map { $0.isNaN ? .infinity : $0 }))
+  }
+  var reader = DelimitedTextReader(options: TableOptions(), memory: nil)
+  try reader.read(input)
+  let table = try reader.table()
+  let matrix = try table.matrix()
+  for (index, value) in matrix.elements.enumerated() where value < 0 {
+    throw AnnotationCheck.noise(
+      value,
+      at: "\(input.name), data row \(index / matrix.columnCount) (counted from 0), column "
+        + table.featureNames[index % matrix.columnCount])!
+  }
+  return .standardDeviations(matrix)
 }
 
 /// Reads the numbers of a column as text.

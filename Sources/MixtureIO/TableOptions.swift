@@ -16,14 +16,39 @@ public struct TableOptions: Sendable, Equatable {
   public var excluded: [String]
   /// A column whose cells are read as text and returned apart; it is no feature.
   public var labelColumn: String?
+  /// Whether cells may be missing: in text those that are empty, or NA, N/A, NaN or NULL in any case; in arrays NaN.
+  public var allowsMissing: Bool
+  /// A column of case weights; it is no feature.
+  public var weightColumn: String?
+  /// A column that names the component that a row is known to belong to, empty where nothing is known; it is no feature.
+  public var knownLabelColumn: String?
+  /// The columns with the standard deviation of each feature's noise, in the order of the features; they are no features.
+  public var noiseColumns: [String]
 
   /// Options; the default takes all columns that hold numbers.
   public init(
-    columns: [String]? = nil, excluded: [String] = [], labelColumn: String? = nil
+    columns: [String]? = nil, excluded: [String] = [], labelColumn: String? = nil,
+    allowsMissing: Bool = false, weightColumn: String? = nil, knownLabelColumn: String? = nil,
+    noiseColumns: [String] = []
   ) {
     self.columns = columns
     self.excluded = excluded
     self.labelColumn = labelColumn
+    self.allowsMissing = allowsMissing
+    self.weightColumn = weightColumn
+    self.knownLabelColumn = knownLabelColumn
+    self.noiseColumns = noiseColumns
+  }
+
+  /// Whether columns or gaps are asked for that rows carry beside their features.
+  var hasAnnotations: Bool {
+    allowsMissing || weightColumn != nil || knownLabelColumn != nil || !noiseColumns.isEmpty
+  }
+
+  /// How many bytes of memory what rows carry takes for each of them.
+  var annotationBytesPerRow: Int {
+    8 * (noiseColumns.count + (weightColumn == nil ? 0 : 1)) + (knownLabelColumn == nil ? 0 : 32)
+      + (hasAnnotations ? 8 : 0)
   }
 }
 
@@ -42,7 +67,7 @@ public enum TableStorage: Sendable, Equatable {
 /// A table as it was read: the rows, and what is known of the columns.
 public struct Table: Sendable {
   /// The rows, n × d: in memory or in files, as ``storage`` says.
-  public let source: any ObservationSource
+  public internal(set) var source: any ObservationSource
   /// The d names of the features: from the header, or x1, x2, … by the column's place in the file.
   public let featureNames: [String]
   /// The n cells of the label column, if one was asked for.
@@ -51,6 +76,32 @@ public struct Table: Sendable {
   public let notices: [String]
   /// Where the numbers lie.
   public let storage: TableStorage
+  /// The n case weights, if a column of them was asked for: finite and not negative.
+  public internal(set) var weights: [Double]?
+  /// The standard deviations of noise, n × d, if their columns were asked for: not negative; infinite where the cell is
+  /// missing.
+  public internal(set) var noise: Matrix?
+  /// What is known of rows' components, if a column of labels was asked for.
+  public internal(set) var knownLabels: KnownLabels?
+  /// Where rows stand in their files.
+  var places: RowPlaces
+
+  /// Where a row, counted from 0, stands: `flows.csv, line 12` in text, `flows.npy, row 10 (counted from 0)` in an array.
+  public func place(ofRow row: Int) -> String { places.text(row) }
+
+  /// The same table with what its rows carry.
+  ///
+  /// - Throws: ``MixtureError/Code/shapeMismatch`` or ``MixtureError/Code/invalidAnnotation`` if that cannot be.
+  public func with(_ annotations: RowAnnotations) throws(MixtureError) -> Table {
+    func annotated(
+      _ source: some ObservationSource
+    ) throws(MixtureError) -> any ObservationSource {
+      try AnnotatedSource(source, annotations: annotations)
+    }
+    var table = self
+    table.source = try annotated(source)
+    return table
+  }
 
   /// A copy of all rows in memory.
   ///
@@ -77,6 +128,12 @@ struct ColumnSelection: Equatable {
   let isExplicit: Bool
   /// The column to be read as text.
   let label: Int?
+  /// The column of known labels.
+  let known: Int?
+  /// The column of case weights.
+  let weight: Int?
+  /// The columns of noise.
+  let noise: [Int]
 
   /// Finds the columns that the options name.
   ///
@@ -108,7 +165,17 @@ struct ColumnSelection: Equatable {
     label = try options.labelColumn.map { (text) throws(MixtureError) in try find(text) }
     var excluded: Set<Int> = []
     for text in options.excluded { excluded.insert(try find(text)) }
-    if let label { excluded.insert(label) }
+    known = try options.knownLabelColumn.map { (text) throws(MixtureError) in try find(text) }
+    weight = try options.weightColumn.map { (text) throws(MixtureError) in try find(text) }
+    var noise: [Int] = []
+    for text in options.noiseColumns { noise.append(try find(text)) }
+    self.noise = noise
+    excluded.formUnion([label, known, weight].compactMap { $0 } + noise)
+    if let column = noise.first(where: { column in noise.count { $0 == column } > 1 }) {
+      throw MixtureError(
+        .invalidSetting,
+        "column \(names[column]) of \(file) is named twice as noise; name one for each feature.")
+    }
     var chosen: [Int] = []
     var wanted = options.columns
     if let preferred = options.preferredColumns, wanted == nil {

@@ -57,6 +57,24 @@ public final class TableWriter {
     }
   }
 
+  /// Begins a NumPy array of n × d × d: a d × d matrix, by rows, for each row.
+  ///
+  /// - Throws: ``MixtureError/Code/unwritableFile`` if the file cannot be created;
+  ///   ``MixtureError/Code/invalidSetting`` if the matrices have no rows.
+  public init(matricesOf order: Int, to path: String, rowCount: Int) throws(MixtureError) {
+    guard order > 0, rowCount >= 0 else {
+      throw MixtureError(
+        .invalidSetting, "\(rowCount) matrices of \(order) rows cannot be written; they need a row."
+      )
+    }
+    output = try TextOutput(path: path)
+    columns = Array(repeating: Column("element"), count: order * order)
+    self.rowCount = rowCount
+    isArray = true
+    isWholeArray = false
+    try output.write(bytes: NumPyArray.header(type: "<f8", shape: [rowCount, order, order]))
+  }
+
   /// Adds numbers: the rest of a row, whole rows, or the start of one, in the order of the columns.
   ///
   /// - Throws: ``MixtureError/Code/unwritableFile``, or ``MixtureError/Code/closedOutput`` if nobody reads on.

@@ -31,15 +31,58 @@ extension Fit {
   /// The number of components without -k: as an upper limit it may be more than is needed.
   static let bayesianComponentLimit = 10
 
-  /// What of the command does not go with --bayes.
+  /// What of the command does not go with --bayes, and why.
   func validateBayesian() throws {
     guard bayes != nil else { return }
-    let excluded = [
-      ("--equal-weights", equalWeights), ("--report", report != nil),
-      ("--checkpoint", checkpoint != nil), ("--progress", progress),
+    let groups: [(why: String, options: [(name: String, isGiven: Bool)])] = [
+      (
+        "the components may be left without rows or change places, and there is no background",
+        [("--labels", labels != nil), ("--background", background != nil)]
+      ),
+      (
+        "all parameters have priors of its own, which also keep covariances from collapsing",
+        [
+          ("--prior", prior.prior != .none), ("--floor", floor != Self.defaultFloor),
+          ("--rescue", rescue != .reseed), ("--fix", !fix.isEmpty),
+          ("--equal-weights", equalWeights),
+        ]
+      ),
+      (
+        "it has one kind of iterations, in double precision",
+        [
+          ("--hard", hard), ("--algorithm", algorithm.map { $0.algorithm != .em } ?? false),
+          ("--precision single", precision != .double), ("--split-merge", splitMerge != 0),
+          ("--halving", halving),
+        ]
+      ),
+      (
+        "the evidence lower bound ranks a range",
+        [
+          ("--criterion", criterion != .bic), ("--criterion-plot", criterionPlot != nil),
+          ("--search", search != nil), ("--merge-search", !mergeSearch.isEmpty),
+        ]
+      ),
+      (
+        "only fits by maximum likelihood have that",
+        [
+          ("--uncertainty", uncertainty != nil), ("--report", report != nil),
+          ("--checkpoint", checkpoint != nil), ("--progress", progress),
+        ]
+      ),
     ]
-    if let (name, _) = excluded.first(where: { $0.1 }) {
-      throw ValidationError("--bayes and \(name) exclude each other.")
+    for group in groups {
+      if let option = group.options.first(where: \.isGiven) {
+        throw ValidationError("--bayes and \(option.name) exclude each other: \(group.why).")
+      }
+    }
+    if let covariance, !covariance.isAll,
+      let other = covariance.structures(featureCount: 2).first(where: {
+        !VariationalBayes.structures.contains($0)
+      })
+    {
+      throw ValidationError(
+        "--bayes and --covariance \(other.rawValue) exclude each other: conjugate priors are there for "
+          + "\(VariationalBayes.structures.map(\.rawValue).joined(separator: ", ")).")
     }
   }
 
@@ -57,7 +100,10 @@ extension Fit {
     let counts =
       components == nil && start?.fixesCount != true
       ? [Self.bayesianComponentLimit] : problem.componentCounts
-    for structure in problem.structures {
+    let structures =
+      covariance?.isAll ?? false
+      ? problem.structures.filter(VariationalBayes.structures.contains) : problem.structures
+    for structure in structures {
       for count in counts {
         candidates.append(try candidate(prior, problem, structure, count))
       }
@@ -81,6 +127,12 @@ extension Fit {
           of: problem.source, model: document.mixture,
           options: MixturePicture.Options(features: document.featureNames)), to: plot)
     }
+    if let overlapPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          overlap: document.mixture.misclassification(
+            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
+    }
     try printResult(problem, candidates, best, document)
     if requireConvergence, !chosen.fit.isConverged { throw GMM.NotConverged() }
   }
@@ -94,8 +146,9 @@ extension Fit {
       initialization: settings.initialization, restartCount: settings.restartCount,
       stoppingRule: settings.stoppingRule, seed: settings.seed, threadCount: settings.threadCount
     ).fit(problem.source)
-    // Of very few rows no component may have one.
-    let mixture = try fit.pruned(below: min(1, fit.posterior.counts.max() ?? 0))
+    // Reliabilities need not be about one, and of very few rows no component may have one.
+    let oneRow = min(1, fit.caseWeight / fit.criterionCount)
+    let mixture = try fit.pruned(below: min(oneRow, fit.posterior.counts.max() ?? 0))
     return BayesianCandidate(
       limit: count, fit: fit,
       summary: try FitSummary(fit, mixture: mixture, of: problem.source), mixture: mixture)
@@ -117,13 +170,24 @@ extension Fit {
     _ problem: Problem, _ candidates: [BayesianCandidate], _ best: Int, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    if [modelFile, plot, trace].contains("-") { return }
-    if common.format == .json { return try Terminal.print(document.json) }
+    let outputs = [modelFile, plot, overlapPlot, trace].compactMap { $0 }
+    if outputs.contains("-") { return }
+    if common.format == .json {
+      return try Terminal.print(
+        candidates.count > 1
+          ? document.json(
+            with: candidates.map {
+              VariationalCandidate(
+                $0.fit, limit: $0.limit, componentCount: $0.mixture.componentCount)
+            }, chosen: best) : document.json)
+    }
     let chosen = candidates[best]
     var text =
       "\(Terminal.count(problem.source.observationCount, "observation")) of "
       + "\(Terminal.count(problem.featureNames.count, "feature")): "
-      + "\(FitReport.list(problem.featureNames))\n\n"
+      + "\(FitReport.list(problem.featureNames))\n"
+    for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
+    text += "\n"
     if candidates.count > 1 {
       var lines = [["", "limit", "components", "covariance", "evidence lower bound", ""]]
       for (index, candidate) in candidates.enumerated() {
@@ -146,10 +210,9 @@ extension Fit {
     if restarts > 1 { text += ", best of \(restarts) restarts" }
     text +=
       ".\nEvidence lower bound \(Terminal.fixed(chosen.fit.evidenceLowerBound, 4)); larger is better.\n"
-      + "\(FitReport.criteriaLine(chosen.summary))\n\n"
+      + "\(FitReport.criteriaLine(chosen.summary))\n\(FitReport.countsLine(chosen.summary))\n"
       + ModelDescription(model: document.mixture, features: problem.featureNames).componentTable
-    let written = [modelFile, plot, trace].compactMap { $0 }
-    if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
+    if !outputs.isEmpty { text += "\nWrote \(outputs.joined(separator: ", ")).\n" }
     try Terminal.print(text)
   }
 }
@@ -159,7 +222,7 @@ extension StartOption {
   fileprivate var fixesCount: Bool {
     switch self {
     case .labels, .model: return true
-    case .shortRuns, .kMeans, .rows, .random: return false
+    case .shortRuns, .kMeans, .hierarchical, .rows, .random: return false
     }
   }
 }

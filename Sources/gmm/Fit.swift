@@ -11,8 +11,12 @@ struct Fit: ParsableCommand {
     abstract: "Fit a Gaussian mixture to a table.",
     discussion: """
       With a range of components, or several structures, all combinations are fitted and the one with the least \
-      criterion is kept. Without -k, 1...9 components are tried.
+      criterion is kept. Without -k, 1...9 components are tried. With --bayes a distribution over mixtures is fitted, \
+      and the number of components is found on the way.
       """)
+
+  /// The covariance floor where none is given.
+  static let defaultFloor = 1e-6
 
   @OptionGroup var input: DataArguments
 
@@ -36,9 +40,27 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where to start: short-runs, kmeans, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
+      "Where to start: short-runs, kmeans, hierarchical, rows, random, labels=COLUMN or model=FILE. (default: short-runs)",
       valueName: "HOW"))
   var start: StartOption?
+
+  @OptionGroup var gaps: GapOptions
+
+  @OptionGroup var weights: WeightOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Column that names the component that a row is known to belong to; empty where it is not known.",
+      valueName: "COLUMN"))
+  var labels: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A uniform background for rows that belong to no component: over the box that the rows lie in, or over a volume in \
+      the features' units.
+      """, valueName: "box|VOLUME"))
+  var background: BackgroundOption?
 
   @Option(help: ArgumentHelp("Start R times and keep the best end.", valueName: "R"))
   var restarts = 1
@@ -55,13 +77,53 @@ struct Fit: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Covariance floor, as a fraction of the data's variance; 0: none.", valueName: "F"))
-  var floor = 1e-6
+  var floor = Self.defaultFloor
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Prior of the parameters: none, mclust, shrinkage (towards the table's variances), shrinkage=identity, or floor=F \
+      (a smooth floor, as a fraction of the data's variance).
+      """, valueName: "NAME"))
+  var prior: PriorOption = PriorOption(.none)
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Leave parameters of --start model=FILE as they are: weights, means or covariances, of all components or of some, \
+      counted from 0. May be given several times.
+      """, valueName: "WHAT[=0,2]"))
+  var fix: [FixOption] = []
 
   @Option(help: "What becomes of a component that collapses: reseed, merge or drop.")
   var rescue: RescuePolicy = .reseed
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      em, classification, stochastic[=STEPS] or annealed[=BETA,STEPS]: draws, or tempered responsibilities from the power \
+      BETA on, for so many iterations before EM. (default: em; stochastic=50, annealed=0.5,40)
+      """, valueName: "NAME"))
+  var algorithm: AlgorithmOption?
+
+  @Flag(help: "Each row belongs to one component: --algorithm classification.")
+  var hard = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      At a local maximum try N moves that merge two components and split a third; 0: none.
+      """, valueName: "N"))
+  var splitMerge = 0
+
+  @Flag(help: "Give up the restarts that lag behind, half of them at a time.")
+  var halving = false
+
   @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
   var acceleration: Acceleration = .quasiNewton
+
+  @Option(help: "The arithmetic of the E-steps: double or single; the result is scored in double.")
+  var precision: Precision = .double
 
   @Option(
     help: ArgumentHelp(
@@ -78,8 +140,48 @@ struct Fit: ParsableCommand {
       """, valueName: "dirichlet|process[=C]"))
   var bayes: BayesOption?
 
-  @Option(help: "How a range is ranked: bic, aic or icl.")
-  var criterion: InformationCriterion = .bic
+  @Option(
+    help: ArgumentHelp(
+      """
+      How a range is ranked: bic, aic, aicc (AIC for few rows), icl, nec (normalized entropy), cv (log-likelihood of \
+      held-out rows) or blrt (bootstrapped likelihood-ratio tests, of one structure).
+      """, valueName: "bic|aic|aicc|icl|nec|cv|blrt"))
+  var criterion: SelectionCriterion = .bic
+
+  @Option(help: ArgumentHelp("Folds of --criterion cv.", valueName: "V"))
+  var folds = 10
+
+  @Option(help: ArgumentHelp("Tables that each test of --criterion blrt draws.", valueName: "B"))
+  var replicates = 99
+
+  @Option(
+    help: ArgumentHelp("Level of the tests of --criterion blrt.", valueName: "P"))
+  var level = 0.05
+
+  @Option(
+    help: """
+      Whether the candidates of a range are tried again from each other's models, so that none is less likely than one \
+      nested in it: on or off.
+      """)
+  var neighbours: Switch = .on
+
+  @Option(
+    help: ArgumentHelp("Write all candidates, for --merge-search.", valueName: "FILE.json"))
+  var search: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Rank an earlier search of the same table along with this one; may be given several times.",
+      valueName: "FILE.json"))
+  var mergeSearch: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Standard errors of the parameters by the observed information, the sandwich, or a bootstrap of B replicates (default: \
+      999), which --plot draws too.
+      """, valueName: "information|sandwich|bootstrap[=B]"))
+  var uncertainty: UncertaintyOption?
 
   @Flag(help: "Exit with status 1 if the fit did not converge.")
   var requireConvergence = false
@@ -96,6 +198,18 @@ struct Fit: ParsableCommand {
 
   @Option(help: ArgumentHelp("Write a picture of the data and the fit.", valueName: "FILE.svg"))
   var plot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of the criterion over the number of components, a line for each structure.",
+      valueName: "FILE.svg"))
+  var criterionPlot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of how the components overlap: which rows are labelled as another one's.",
+      valueName: "FILE.svg"))
+  var overlapPlot: String?
 
   @Option(
     help: ArgumentHelp(
@@ -121,10 +235,23 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  /// The files asked for.
+  private var results: [String?] {
+    [modelFile, report, plot, criterionPlot, overlapPlot, trace, search]
+  }
+
   func validate() throws {
     try validateBayesian()
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
+    }
+    if !fix.isEmpty {
+      guard case .model = start else {
+        throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
+      }
+    }
+    if hard, let algorithm, algorithm.algorithm != .classification {
+      throw ValidationError("--hard is --algorithm classification; give one of the two.")
     }
     if checkpoint == "-" {
       throw ValidationError("a checkpoint is read and written again; give the name of a file.")
@@ -134,7 +261,7 @@ struct Fit: ParsableCommand {
         "--checkpoint-interval is \(checkpointInterval); it must be at least 0 and at most 1000000."
       )
     }
-    let outputs = [modelFile, report, plot, trace, checkpoint].compactMap { $0 }
+    let outputs = (results + [checkpoint]).compactMap { $0 }
     if Set(outputs).count < outputs.count {
       throw ValidationError("two outputs have the same name; each needs one of its own.")
     }
@@ -143,34 +270,55 @@ struct Fit: ParsableCommand {
   func run() throws {
     let problem = try readProblem()
     if let bayes { return try run(bayes.prior, problem) }
-    let recorder = FrameRecorder(criterion: criterion, equalWeights: equalWeights)
+    let earlier = try mergeSearch.map { (path) throws(MixtureError) in
+      try SearchFile.ranking(at: path)
+    }
     let search = ModelSelection(
       componentCounts: problem.componentCounts, covariances: problem.structures,
-      criterion: criterion, estimation: problem.settings)
+      criterion: criterion, estimation: problem.settings,
+      learnsFromNeighbours: neighbours == .on, foldCount: folds, replicateCount: replicates,
+      significanceLevel: level)
     let progress = FitProgress(
       mode: common.quiet ? .silent : progress ? .lines : .terminal, search: search,
       restarts: restarts, problem: problem.description)
-    let observer: (Int, IterationReport) -> ObserverDecision = { candidate, iteration in
-      progress.observe(iteration, candidate: candidate)
-      if report != nil { recorder.record(iteration, candidate: candidate) }
+    // A single fit is recorded on its way; of several the best is made again.
+    let isSingle = search.componentCounts.count * search.covariances.count == 1
+    let recorder = FrameRecorder()
+    let record = { (_: Int, iteration: IterationReport) -> ObserverDecision in
+      recorder.record(iteration)
       return .proceed
     }
-    let ranking = try search.run(
+    let own = try search.run(
       problem.source, checkpoints: checkpointPlan(for: search),
-      observer: report != nil || progress.isHeard ? observer : nil)
+      progress: progress.isHeard ? progress.observe : nil,
+      observer: report != nil && isSingle ? record : nil)
+    var ranking = own
+    for other in earlier { ranking = try ranking.merged(with: other) }
+    if report != nil, !isSingle {
+      _ = try search.settings(of: ranking.candidates[ranking.bestIndex]).fit(problem.source) {
+        record(0, $0)
+      }
+    }
     progress.clear()
 
     let fit = ranking.best
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
+    for line in FitReport.spuriousLines(ranking) { common.notice(line) }
+    if common.format == .json, let text = problem.labelSentence { common.notice(text) }
     if !fit.isConverged, tolerance > 0, iterations > 0 {
       common.notice(
         "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
           + "a larger --iterations would go on.")
     }
-    let document = try ModelDocument(
+    var document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
+    let known = try uncertainty?.uncertainty(of: fit, problem.source, problem.settings, common)
+    document.uncertainty = try known.map { (known) throws(MixtureError) in
+      try UncertaintySummary(known)
+    }
     try writeFiles(
-      problem, ranking, document, frames: recorder.frames(candidate: ranking.bestIndex, of: fit))
+      problem, ranking, document, frames: recorder.frames(of: fit),
+      replicates: known?.replicates ?? [])
     try printResult(problem, ranking, document)
     // All that was asked for is written; what is left of the run is of no use.
     if let checkpoint { CheckpointFile.remove(at: checkpoint) }
@@ -185,11 +333,17 @@ struct Fit: ParsableCommand {
     let resumed = try CheckpointFile.search(at: checkpoint)
     if let resumed {
       let count = search.componentCounts.count * search.covariances.count
+      let finished = resumed.finishedCount
       var text = "going on from \(checkpoint): iteration \(resumed.fit.iteration)"
       if restarts > 1 { text += ", restart \(resumed.fit.restart + 1) of \(restarts)" }
-      if count > 1 { text += ", candidate \(resumed.finishedCount + 1) of \(count)" }
+      if count > 1 {
+        text +=
+          finished < count ? ", candidate \(finished + 1) of \(count)" : ", fit \(finished + 1)"
+      }
       common.notice(text)
-      if report != nil { common.notice("\(report!) will not play the iterations before.") }
+      if report != nil, count == 1 {
+        common.notice("\(report!) will not play the iterations before.")
+      }
     }
     return CheckpointPlan(
       resumed: resumed, interval: .milliseconds(Int64(checkpointInterval * 1000))
@@ -207,6 +361,8 @@ struct Fit: ParsableCommand {
     let settings: ExpectationMaximization
     let componentCounts: [Int]
     let structures: [CovarianceStructure]
+    /// Which known label names which component.
+    var labelSentence: String?
 
     /// The table, and the memory that the fit takes, in words.
     var description: String {
@@ -233,25 +389,48 @@ struct Fit: ParsableCommand {
     }
     var options = input.columns.tableOptions(labelColumn: labelColumn)
     if options.columns == nil { options.preferredColumns = startingModel?.featureNames }
-    let working = workingMemory(startingModel?.mixture)
+    let carried = try Carried(
+      missing: gaps.missing, noise: gaps.noise, weights: weights, labels: labels)
+    var working = workingMemory(startingModel?.mixture)
+    working.carriedBytes = carried.fileBytes
+    working.hasGaps = carried.hasGaps
     let table = try input.read(
-      options, memory: input.memory.map { working.limit($0) }, common)
+      options, memory: input.memory.map { working.limit($0) }, carried: carried, common)
+    // What was read with the table lies beside it from now on.
+    let n = table.source.observationCount
+    working.carriedBytes +=
+      8 * ((table.weights?.count ?? 0) + (table.noise?.elements.count ?? 0))
+      + (table.knownLabels == nil ? 0 : 8 * n) + (carried.isEmpty ? 0 : 8 * n)
 
     var settings = ExpectationMaximization(
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
-      covarianceFloor: floor, rescuePolicy: rescue, acceleration: acceleration,
-      skipping: skipping == .on, seed: common.seed, threadCount: common.threads)
+      covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
+      algorithm: hard ? .classification : algorithm?.algorithm ?? .em, acceleration: acceleration,
+      splitMerge: splitMerge, halving: halving,
+      skipping: skipping == .on, precision: precision, seed: common.seed,
+      threadCount: common.threads)
+    settings.background = background?.rule ?? .none
     var counts = components?.counts
+    let known = table.knownLabels
+    // Each known label is a component.
+    let least = max(1, known?.names.count ?? 1)
+    if let known, let labels {
+      if known.names.isEmpty {
+        common.notice("column \(labels) holds no label, so no component is known.")
+      }
+      try requireRoom(for: known, column: labels)
+    }
     var structures =
       covariance.map { $0.structures(featureCount: table.source.featureCount) } ?? [.full]
     switch start {
     case nil, .shortRuns: settings.initialization = .shortRuns
     case .kMeans: settings.initialization = .kMeans
+    case .hierarchical: settings.initialization = .hierarchical
     case .rows: settings.initialization = .randomRows
     case .random: settings.initialization = .randomResponsibilities
     case .labels(let column):
-      let (labels, count) = try numbered(table.labels ?? [], column: column)
+      let (labels, count) = try numbered(table, column: column)
       try requireCount(count, counts, "column \(column) has \(count) different labels")
       settings.initialization = .labels(labels)
       counts = [count]
@@ -260,13 +439,15 @@ struct Fit: ParsableCommand {
       let count = model.componentCount
       try requireCount(count, counts, "\(path) has \(Terminal.count(count, "component"))")
       settings.initialization = .model(model)
+      for option in fix { option.add(to: &settings.fixed, componentCount: count) }
       counts = [count]
       if covariance == nil { structures = [model.structure] }
     }
     return Problem(
       source: table.source, featureNames: table.featureNames, storage: table.storage,
-      working: working, settings: settings, componentCounts: counts ?? Array(1...9),
-      structures: structures)
+      working: working, settings: settings,
+      componentCounts: counts ?? Array(least...max(9, least)),
+      structures: structures, labelSentence: labelSentence(known))
   }
 
   /// What the fits take beside the table. How many components labels make is not known before they are read; then the
@@ -290,12 +471,16 @@ struct Fit: ParsableCommand {
   }
 
   /// Numbers for labels, in order of first appearance.
+  ///
+  /// Labels of rows that are known keep their numbers.
   private func numbered(
-    _ labels: [String], column: String
+    _ table: Table, column: String
   ) throws(MixtureError) -> (labels: [Int], count: Int) {
+    let known = table.knownLabels
     var numbers: [String: Int] = [:]
+    for (number, name) in (known?.names ?? []).enumerated() { numbers[name] = number }
     var result: [Int] = []
-    for (row, label) in labels.enumerated() {
+    for (row, label) in (table.labels ?? []).enumerated() {
       guard !label.isEmpty else {
         throw MixtureError(
           .malformedFile,
@@ -305,8 +490,42 @@ struct Fit: ParsableCommand {
       let number = numbers[label] ?? numbers.count
       numbers[label] = number
       result.append(number)
+      if let known, known.numbers[row] >= 0, Int(known.numbers[row]) != number {
+        throw MixtureError(
+          .invalidAnnotation,
+          "\(table.place(ofRow: row)): the row starts in \"\(label)\" (column \(column)), but is known to belong to "
+            + "\"\(known.names[Int(known.numbers[row])])\" (column \(labels ?? "")). Correct one of them, or start "
+            + "elsewhere.")
+      }
     }
     return (result, numbers.count)
+  }
+
+  /// Requires at least as many components as there are known labels.
+  private func requireRoom(
+    for known: KnownLabels, column: String
+  ) throws(MixtureError) {
+    let count = known.names.count
+    guard let asked = components?.counts, let least = asked.min(), least < count, least > 0 else {
+      return
+    }
+    throw MixtureError(
+      .invalidSetting,
+      "column \(column) has \(count) different labels (\(FitReport.list(known.names))), but -k asks for "
+        + "\(ComponentCounts(asked).description); each label is a component, so ask for at least \(count)."
+    )
+  }
+
+  /// Which known label names which component, and how many rows it has.
+  private func labelSentence(_ known: KnownLabels?) -> String? {
+    guard let known, let labels, !known.names.isEmpty else { return nil }
+    var counts = Array(repeating: 0, count: known.names.count)
+    for number in known.numbers where number >= 0 { counts[Int(number)] += 1 }
+    let parts = known.names.prefix(40).enumerated().map {
+      "\($0.offset) is \"\($0.element)\" (\(Terminal.count(counts[$0.offset], "row")))"
+    }
+    let more = known.names.count > 40 ? " and so on" : ""
+    return "Components named by column \(labels): \(parts.joined(separator: ", "))\(more)."
   }
 
   private func requireCount(
@@ -323,32 +542,40 @@ struct Fit: ParsableCommand {
 
   private func writeFiles(
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument,
-    frames: [MixtureReport.Frame]
+    frames: [MixtureReport.Frame], replicates: [GaussianMixture]
   ) throws(MixtureError) {
     if let modelFile { try document.write(to: modelFile) }
+    if let search { try SearchFile.write(ranking, to: search) }
     if let trace { try writeTrace(ranking.best, to: trace) }
     if let plot {
       try AtomicFile.write(
         MixturePicture.svg(
           of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(features: document.featureNames)), to: plot)
+          options: MixturePicture.Options(
+            features: document.featureNames, replicates: replicates)), to: plot)
+    }
+    if let criterionPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          candidates: MixtureReport.candidates(of: ranking),
+          criterion: criterion == .likelihoodRatioTest ? .bic : criterion), to: criterionPlot)
+    }
+    if let overlapPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          overlap: document.mixture.misclassification(
+            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
     }
     if let report {
       var page = MixtureReport(
         title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames, observations: problem.source, fit: ranking.best)
       page.command = commandLine()
+      page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       page.frames = frames
       page.criterion = criterion
       if ranking.candidates.count > 1 {
-        page.candidates = ranking.candidates.enumerated().compactMap { index, candidate in
-          candidate.fit.map {
-            MixtureReport.Candidate(
-              componentCount: candidate.componentCount, structure: candidate.covariance.rawValue,
-              logLikelihood: $0.logLikelihood, bic: $0.bic, aic: $0.aic, icl: $0.icl,
-              isChosen: index == ranking.bestIndex)
-          }
-        }
+        page.candidates = MixtureReport.candidates(of: ranking)
       }
       try AtomicFile.write(page.html(), to: report)
     }
@@ -358,12 +585,15 @@ struct Fit: ParsableCommand {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()
-      try output.write("iteration,log_likelihood,seconds\(weights)\n")
+      let hasObjective = fit.prior != nil || fit.classificationLogLikelihood != nil
+      try output.write(
+        "iteration,log_likelihood\(hasObjective ? ",objective" : ""),seconds\(weights)\n")
       for record in fit.trace {
         // Components that were dropped leave their cells empty.
         let cells = (0..<most).map { $0 < record.weights.count ? ",\(record.weights[$0])" : "," }
         try output.write(
-          "\(record.iteration),\(record.logLikelihood),\(record.seconds)\(cells.joined())\n")
+          "\(record.iteration),\(record.logLikelihood)\(hasObjective ? ",\(record.objective)" : ""),"
+            + "\(record.seconds)\(cells.joined())\n")
       }
     }
   }
@@ -372,18 +602,29 @@ struct Fit: ParsableCommand {
     _ problem: Problem, _ ranking: ModelSelection.Ranking, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    if [modelFile, report, plot, trace].contains("-") { return }
+    if results.contains("-") { return }
     switch common.format {
-    case .json: try Terminal.print(document.json)
+    case .json:
+      try Terminal.print(
+        ranking.candidates.count > 1 ? document.json(with: ranking) : document.json)
     case .text:
       var text =
         "\(Terminal.count(problem.source.observationCount, "observation")) of "
         + "\(Terminal.count(problem.featureNames.count, "feature")): "
-        + "\(FitReport.list(problem.featureNames))\n\n"
+        + "\(FitReport.list(problem.featureNames))\n"
+      for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
+      if let line = problem.labelSentence { text += line + "\n" }
+      text += "\n"
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
-      let written = [modelFile, report, plot, trace].compactMap { $0 }
+      if let uncertainty = document.uncertainty {
+        text +=
+          "\n"
+          + UncertaintyReport.table(
+            uncertainty, model: document.mixture, features: problem.featureNames)
+      }
+      let written = results.compactMap { $0 }
       if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
       try Terminal.print(text)
     }

@@ -47,18 +47,23 @@ final class FitProgress {
     }
   }
 
-  /// Takes note of an iteration.
-  func observe(_ report: IterationReport, candidate: Int) {
+  /// Takes note of an iteration, or of a fit that was finished.
+  func observe(_ update: SearchProgress) {
     guard isHeard else { return }
-    pace.observe(report, candidate: candidate, rule: search.estimation.stoppingRule)
-    forecast(report, candidate: candidate)
+    if let report = update.iteration {
+      pace.observe(
+        report, candidate: Self.number(update), rule: search.estimation.stoppingRule)
+      if update.stage == .candidates { forecast(report, update) }
+    } else {
+      guard fitCount > 1 || update.stage != .candidates else { return }
+    }
     switch mode {
     case .silent: break
-    case .terminal: line.show(text(report, candidate: candidate))
+    case .terminal: line.show(text(update))
     case .lines:
       guard ContinuousClock.now - lastLine > .seconds(10) else { return }
       lastLine = .now
-      Terminal.write("gmm: \(text(report, candidate: candidate))\n")
+      Terminal.write("gmm: \(text(update))\n")
     }
   }
 
@@ -66,7 +71,7 @@ final class FitProgress {
   func clear() { line.clear() }
 
   /// Once two iterations were timed (or one, if that took long): what all will take.
-  private func forecast(_ report: IterationReport, candidate: Int) {
+  private func forecast(_ report: IterationReport, _ update: SearchProgress) {
     guard !hasForecast, let seconds = pace.secondsPerIteration,
       report.iteration >= 2 || seconds > 5
     else { return }
@@ -83,7 +88,7 @@ final class FitProgress {
     Terminal.write(
       "gmm: "
         + Self.forecast(
-          problem: problem, structure: "\(model(candidate))", secondsPerIteration: seconds,
+          problem: problem, structure: model(update), secondsPerIteration: seconds,
           rule: rule, fitCount: fitCount) + "\n")
   }
 
@@ -105,16 +110,34 @@ final class FitProgress {
     return text + "."
   }
 
-  private func model(_ candidate: Int) -> String {
-    let counts = search.componentCounts
-    return "K = \(counts[candidate % counts.count]) "
-      + search.covariances[candidate / counts.count].rawValue
+  /// A number for the fit under way that no other fit nearby has.
+  private static func number(_ update: SearchProgress) -> Int {
+    let structures = CovarianceStructure.allCases
+    return update.componentCount * structures.count
+      + (structures.firstIndex(of: update.covariance) ?? 0)
   }
 
-  private func text(_ report: IterationReport, candidate: Int) -> String {
-    var text = model(candidate)
+  private func model(_ update: SearchProgress) -> String {
+    "K = \(update.componentCount) \(update.covariance.rawValue)"
+  }
+
+  private func text(_ update: SearchProgress) -> String {
+    guard let report = update.iteration else {
+      let count = update.count.map { " of \($0)" } ?? ""
+      switch update.stage {
+      case .candidates: return "\(update.finishedCount)\(count) candidates fitted"
+      case .neighbours: return "candidates tried again from each other: \(model(update))"
+      case .crossValidation: return "\(update.finishedCount)\(count) folds fitted"
+      case .bootstrap:
+        return
+          "K = \(update.componentCount) tested: \(update.finishedCount)\(count) tables drawn and fitted"
+      }
+    }
+    var text = model(update)
     let restarts = search.estimation.restartCount
-    if restarts > 1 { text += ", restart \(report.restart + 1) of \(restarts)" }
+    if restarts > 1, update.stage == .candidates {
+      text += ", restart \(report.restart + 1) of \(restarts)"
+    }
     let mean = report.logLikelihood / report.statistics.caseWeight
     // The time first: what does not fit on the line is cut.
     text +=
@@ -154,24 +177,24 @@ struct Pace {
   private struct Previous {
     let restart: Int
     let seconds: Double
-    let logLikelihood: Double
+    let objective: Double
   }
 
   mutating func observe(_ report: IterationReport, candidate: Int, rule: StoppingRule) {
     observe(
       candidate: candidate, restart: report.restart, iteration: report.iteration,
-      seconds: report.seconds, logLikelihood: report.logLikelihood,
+      seconds: report.seconds, objective: report.objective,
       caseWeight: report.statistics.caseWeight, remainingGain: report.remainingGain, rule: rule)
   }
 
   mutating func observe(
-    candidate: Int, restart: Int, iteration: Int, seconds: Double, logLikelihood: Double,
+    candidate: Int, restart: Int, iteration: Int, seconds: Double, objective: Double,
     caseWeight: Double, remainingGain: Double?, rule: StoppingRule
   ) {
     let last = previous?.report
     let isSameFit = previous?.candidate == candidate && last?.restart == restart
     previous = (
-      candidate, Previous(restart: restart, seconds: seconds, logLikelihood: logLikelihood)
+      candidate, Previous(restart: restart, seconds: seconds, objective: objective)
     )
     limitLeft = max(0, rule.iterationLimit - iteration)
     iterationsLeft = rule.tolerance == 0 ? limitLeft : nil
@@ -182,7 +205,7 @@ struct Pace {
     let taken = seconds - last.seconds
     secondsPerIteration = secondsPerIteration.map { $0 + 0.3 * (taken - $0) } ?? taken
     guard rule.tolerance > 0, let remainingGain else { return }
-    let gain = (logLikelihood - last.logLikelihood) / caseWeight
+    let gain = (objective - last.objective) / caseWeight
     iterationsLeft = Self.iterationsLeft(
       gain: gain, remainingGain: remainingGain, tolerance: rule.tolerance
     ).map { min($0, limitLeft) }

@@ -3,18 +3,17 @@
 import MixturePlots
 import Mixtures
 
-/// Keeps the models that EM went through on the way to the fit that a search keeps: all of the first iterations, and ever
-/// fewer of the later ones. Two ways are held at a time, that of the best fit so far and that of the present one, so memory
-/// stays bounded however long a fit runs and however many there are.
+/// Keeps the models that EM went through on the way to a fit: all of the first iterations, and ever fewer of the later ones.
+/// Two ways are held at a time, that of the best restart so far and that of the present one, so memory stays bounded however
+/// long a fit runs and however many restarts there are.
 final class FrameRecorder {
   private struct Run {
-    let candidate: Int
     let restart: Int
     var stride = 1
     var frames: [MixtureReport.Frame] = []
     var last: MixtureReport.Frame?
-    /// The log-likelihood, and the criterion, of the last model.
-    var end = (logLikelihood: -Double.infinity, criterion: Double.infinity)
+    /// The objective of the last model.
+    var objective = -Double.infinity
 
     mutating func add(_ frame: MixtureReport.Frame) {
       last = frame
@@ -26,8 +25,6 @@ final class FrameRecorder {
     }
   }
 
-  private let criterion: InformationCriterion
-  private let equalWeights: Bool
   private var current: Run?
   private var best: Run?
   /// The first iterations are the most telling; they are all kept.
@@ -36,45 +33,27 @@ final class FrameRecorder {
   /// How many models are held at most.
   static let modelLimit = 2 * (limit + 2)
 
-  /// A recorder for a search that this criterion decides.
-  init(criterion: InformationCriterion, equalWeights: Bool) {
-    self.criterion = criterion
-    self.equalWeights = equalWeights
-  }
-
-  func record(_ report: IterationReport, candidate: Int) {
-    if current.map({ $0.candidate != candidate || $0.restart != report.restart }) ?? true {
+  func record(_ report: IterationReport) {
+    if current?.restart != report.restart {
       finish()
-      current = Run(candidate: candidate, restart: report.restart)
+      current = Run(restart: report.restart)
     }
-    let statistics = report.statistics
     current?.add(MixtureReport.Frame(report))
-    current?.end = (
-      report.logLikelihood,
-      criterion.value(
-        logLikelihood: report.logLikelihood,
-        parameterCount: report.model.parameterCount(equalWeights: equalWeights),
-        observationCount: statistics.caseWeight, entropy: statistics.entropy)
-    )
+    current?.objective = report.objective
   }
 
   /// The frames that led to a fit; the last is the fit's own model.
-  func frames(candidate: Int, of fit: MixtureFit) -> [MixtureReport.Frame] {
+  func frames(of fit: MixtureFit) -> [MixtureReport.Frame] {
     finish()
-    guard let run = best, run.candidate == candidate, run.restart == fit.restart else { return [] }
+    guard let run = best, run.restart == fit.restart else { return [] }
     return run.frames
       + (run.last.map { $0.iteration == run.frames.last?.iteration ? [] : [$0] } ?? [])
   }
 
-  /// Keeps the present run if it is better than the best: among restarts by the likelihood, as a fit chooses, and among
-  /// candidates by the criterion, as a search does.
+  /// Keeps the present run if it is better than the best, as a fit chooses.
   private func finish() {
     defer { current = nil }
     guard let run = current else { return }
-    let isBetter = best.map {
-      $0.candidate == run.candidate
-        ? run.end.logLikelihood > $0.end.logLikelihood : run.end.criterion < $0.end.criterion
-    }
-    if isBetter ?? true { best = run }
+    if best.map({ run.objective > $0.objective }) ?? true { best = run }
   }
 }

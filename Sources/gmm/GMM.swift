@@ -24,8 +24,8 @@ struct GMM: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      Fit.self, Predict.self, Score.self, Sample.self, Plot.self, Report.self, Inspect.self,
-      Lesson.self, KernelList.self,
+      Fit.self, Predict.self, Score.self, Impute.self, Denoise.self, Sample.self, Plot.self,
+      Report.self, Inspect.self, Lesson.self, KernelList.self,
     ])
 
   /// Ends the process with status 1: it ran, but did not converge, and convergence was required.
@@ -39,7 +39,13 @@ struct GMM: ParsableCommand {
       try command.run()
     } catch let error as MixtureError {
       if error.code == .closedOutput { Foundation.exit(EXIT_SUCCESS) }
-      Terminal.write("gmm: \(error.message)\n")
+      var message = error.message
+      if error.code == .nonFiniteObservation, message.contains("value is nan"),
+        !CommandLine.arguments.contains("--missing")
+      {
+        message += " If NaN stands for a missing value, use --missing."
+      }
+      Terminal.write("gmm: \(message)\n")
       Foundation.exit(2)
     } catch is NotConverged {
       Foundation.exit(1)

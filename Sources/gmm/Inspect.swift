@@ -30,10 +30,18 @@ struct Inspect: ParsableCommand {
           "Fitted to \(Terminal.count(fit.observationCount, "observation")) in "
           + "\(Terminal.count(fit.iterationCount, "iteration")), seed \(fit.seed): "
           + "\(FitReport.words(for: fit.stoppingReason)).\n"
+        text += FitReport.countsLine(fit)
         for line in ModelDescription.rescueLines(fit.rescued) { text += "Rescued: \(line)\n" }
       }
       text +=
         "\n" + ModelDescription(model: mixture, features: document.featureNames).componentTable
+      if let uncertainty = document.uncertainty {
+        text +=
+          "\n"
+          + UncertaintyReport.table(
+            uncertainty, model: mixture, features: document.featureNames)
+        for line in UncertaintyReport.remarks(uncertainty) { text += "Note: \(line)\n" }
+      }
       try Terminal.print(text)
     }
   }

@@ -50,6 +50,10 @@ struct WorkingMemory: Sendable {
   var pictureCount = 0
   /// How many records of iterations are kept.
   var recordCount = 0
+  /// How many bytes of what rows carry lie in memory beside the table.
+  var carriedBytes = 0
+  /// Whether rows may differ in what of them is known.
+  var hasGaps = false
 
   /// The estimate for a table of so many features, in bytes.
   func bytes(featureCount: Int) -> Int {
@@ -68,11 +72,14 @@ struct WorkingMemory: Sendable {
     let models = (12 + Double(keptModels)) * K * (1 + d + 2 * elements)
     let drawn = drawsRows ? max(16_384, 256 * K) * (4 * d + 20) : 0
     let kept = 3 * Double(results.rows) * Double(results.columns) + Double(recordCount) * (K + 16)
-    let numbers = workspaces + statistics + models + drawn + kept
+    // Factors of the measurements that many rows share, and the part of the table that starts are sought on.
+    let gaps =
+      hasGaps ? (65_536 + 128 * d * d + threads * 8 * d * d) * (K + 1) * 3 + 3 * drawn : 0
+    let numbers = workspaces + statistics + models + drawn + kept + gaps
     let mebibyte = 1_048_576.0
     // The program itself, each thread's share of the allocator, and the text of pages with up to 20,000 drawn rows.
     let rest = (28 + threads + 48 * Double(pictureCount)) * mebibyte
-    return Int(min(8 * numbers + rest, 0x1p61))
+    return Int(min(8 * numbers + rest + Double(carriedBytes), 0x1p61))
   }
 
   /// The limit that this sets for a table.

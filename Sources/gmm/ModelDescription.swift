@@ -9,8 +9,8 @@ struct ModelDescription {
   let features: [String]
 
   /// Tables on a terminal show this many features and components; the model file holds all.
-  private static let shownFeatures = 6
-  private static let shownComponents = 40
+  static let shownFeatures = 6
+  static let shownComponents = 40
 
   /// "full covariance", "tied covariance", …; "full covariance of equal volume and shape" where there is no word.
   static func words(for structure: CovarianceStructure) -> String {
@@ -62,6 +62,11 @@ struct ModelDescription {
     if !hidden.isEmpty {
       text += "  and \(hidden.joined(separator: " and ")); the model file (-o) holds all\n"
     }
+    if let background = model.background {
+      text += "  and a uniform background with a share of \(Terminal.fixed(background.share, 4))"
+      text +=
+        ", of log volume \(Terminal.number(background.logVolume, digits: 5)); weights are of the rest\n"
+    }
     return text
   }
 
@@ -69,7 +74,7 @@ struct ModelDescription {
   static func rescueLines(_ events: [RescueEvent]) -> [String] {
     var lines: [String] = []
     for event in events where event.action == .reduced { lines.append(event.detail + ".") }
-    for action in [RescueEvent.Action.floored, .reseeded, .merged, .dropped] {
+    for action in [RescueEvent.Action.floored, .reseeded, .merged, .dropped, .kept] {
       let some = events.filter { $0.action == action }
       guard let first = some.first else { continue }
       let components = Set(some.map(\.component)).sorted()
@@ -83,6 +88,7 @@ struct ModelDescription {
       case .floored: verb = "held at the covariance floor"
       case .reseeded: verb = "moved to rows that were explained worst"
       case .merged: verb = "merged into a neighbour"
+      case .kept: verb = "kept as they were"
       default: verb = "dropped"
       }
       lines.append("\(named) \(verb) (first at iteration \(first.iteration): \(first.detail)).")

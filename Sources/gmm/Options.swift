@@ -88,22 +88,24 @@ struct DataArguments: ParsableArguments {
 
   /// Reads the table, and says what there is to say about it.
   func read(
-    _ options: TableOptions, memory limit: MemoryLimit?, _ common: CommonOptions
+    _ options: TableOptions, memory limit: MemoryLimit?, carried: Carried, _ common: CommonOptions
   ) throws(MixtureError) -> Table {
+    var options = options
+    carried.apply(to: &options)
     let table = try readTable(paths: data, options: options, memory: limit)
     for text in table.notices { common.notice(text) }
     if case .temporaryFile(let bytes, let folder) = table.storage {
       common.notice(
         "the table takes \(MemoryLimit.text(bytes)) and lies in a temporary file in \(folder).")
     }
-    return table
+    return try carried.annotate(table)
   }
 
   /// Reads the table for a model: the columns that the model was made for, by name if the table has those names.
   ///
   /// Without --memory no more than 256 MiB of it are held, so that memory does not grow with its length.
   func read(
-    for model: ModelDocument, _ common: CommonOptions, resultColumns: Int = 0,
+    for model: ModelDocument, _ common: CommonOptions, carried: Carried, resultColumns: Int = 0,
     pictureCount: Int = 0
   ) throws(MixtureError) -> Table {
     var options = columns.tableOptions()
@@ -113,8 +115,8 @@ struct DataArguments: ParsableArguments {
       componentCount: mixture.componentCount, form: mixture.structure.form,
       threadCount: common.threadCount,
       results: (resultColumns == 0 ? 0 : rowsPerPart(columnCount: resultColumns), resultColumns),
-      pictureCount: pictureCount)
-    return try read(options, memory: working.limit(memory), common)
+      pictureCount: pictureCount, carriedBytes: carried.fileBytes, hasGaps: carried.hasGaps)
+    return try read(options, memory: working.limit(memory), carried: carried, common)
   }
 }
 
@@ -155,6 +157,9 @@ struct StructureList: ExpressibleByArgument {
     named = found
   }
 
+  /// Whether they are all that there are.
+  var isAll: Bool { named == nil }
+
   /// The structures to fit. Of one feature, all are two.
   func structures(featureCount: Int) -> [CovarianceStructure] {
     named ?? CovarianceStructure.distinct(featureCount: featureCount)
@@ -165,6 +170,7 @@ struct StructureList: ExpressibleByArgument {
 enum StartOption: ExpressibleByArgument {
   case shortRuns
   case kMeans
+  case hierarchical
   case rows
   case random
   case labels(String)
@@ -174,6 +180,7 @@ enum StartOption: ExpressibleByArgument {
     switch argument {
     case "short-runs": self = .shortRuns
     case "kmeans": self = .kMeans
+    case "hierarchical": self = .hierarchical
     case "rows": self = .rows
     case "random": self = .random
     default:
@@ -188,6 +195,103 @@ enum StartOption: ExpressibleByArgument {
   }
 }
 
+/// An algorithm, as written on the command line.
+struct AlgorithmOption: ExpressibleByArgument {
+  let algorithm: Algorithm
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      .map(String.init)
+    let numbers = parts.count == 1 ? [] : parts[1].split(separator: ",").map { Double($0) }
+    switch (parts[0], numbers.count) {
+    case ("em", 0) where parts.count == 1: algorithm = .em
+    case ("classification", 0) where parts.count == 1: algorithm = .classification
+    case ("stochastic", 0) where parts.count == 1: algorithm = .stochastic(steps: 50)
+    case ("stochastic", 1):
+      guard let steps = Int(parts[1]) else { return nil }
+      algorithm = .stochastic(steps: steps)
+    case ("annealed", 0) where parts.count == 1: algorithm = .annealed(from: 0.5, steps: 40)
+    case ("annealed", 2):
+      guard let from = numbers[0], let last = numbers[1], let steps = Int(exactly: last) else {
+        return nil
+      }
+      algorithm = .annealed(from: from, steps: steps)
+    default: return nil
+    }
+  }
+}
+
+/// A prior, as written on the command line.
+struct PriorOption: ExpressibleByArgument, CustomStringConvertible {
+  let prior: MixturePrior
+
+  init(_ prior: MixturePrior) {
+    self.prior = prior
+  }
+
+  init?(argument: String) {
+    switch argument {
+    case "none": prior = .none
+    case "mclust": prior = .mclust
+    case "shrinkage", "shrinkage=diagonal": prior = .shrinkage()
+    case "shrinkage=identity": prior = .shrinkage(towards: .identity)
+    default:
+      guard argument.hasPrefix("floor="), let fraction = Double(argument.dropFirst(6)) else {
+        return nil
+      }
+      prior = .floor(fraction)
+    }
+  }
+
+  var description: String {
+    switch prior {
+    case .none: return "none"
+    case .mclust: return "mclust"
+    case .shrinkage(let target): return "shrinkage=\(target.rawValue)"
+    case .floor(let fraction): return "floor=\(fraction)"
+    case .conjugate: return "conjugate"
+    }
+  }
+
+  var defaultValueDescription: String { description }
+}
+
+/// Parameters to leave as they are, as written on the command line: `means`, or `means=0,2`.
+struct FixOption: ExpressibleByArgument {
+  private enum Kind: String {
+    case weights
+    case means
+    case covariances
+  }
+
+  private let kind: Kind
+  /// The components; nil for all.
+  private let components: [Int]?
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let kind = Kind(rawValue: String(parts[0])) else { return nil }
+    self.kind = kind
+    guard parts.count == 2 else {
+      components = nil
+      return
+    }
+    let numbers = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.allSatisfy({ $0 != nil }) else { return nil }
+    components = numbers.compactMap { $0 }
+  }
+
+  func add(to fixed: inout FixedParameters, componentCount: Int) {
+    let components = components ?? Array(0..<componentCount)
+    switch kind {
+    case .weights: fixed.weights.formUnion(components)
+    case .means: fixed.means.formUnion(components)
+    case .covariances: fixed.covariances.formUnion(components)
+    }
+  }
+}
+
 extension Acceleration: ExpressibleByArgument {}
-extension InformationCriterion: ExpressibleByArgument {}
+extension SelectionCriterion: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension RescuePolicy: ExpressibleByArgument {}

@@ -15,6 +15,10 @@ struct Plot: ParsableCommand {
 
   @OptionGroup var input: DataArguments
 
+  @OptionGroup var gaps: GapOptions
+
+  @OptionGroup var weights: WeightOptions
+
   @Option(name: .shortAndLong, help: ArgumentHelp("Write to FILE.", valueName: "FILE.svg"))
   var output = "-"
 
@@ -22,7 +26,10 @@ struct Plot: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common, pictureCount: 1)
+    let table = try input.read(
+      for: document, common,
+      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      pictureCount: 1)
     let svg = try MixturePicture.svg(
       of: table.source, model: document.mixture,
       options: MixturePicture.Options(features: document.featureNames))

@@ -31,13 +31,17 @@ extension Table {
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say which component each row belongs to.",
-    discussion: "Prints a table with one line for each row: the component's number, counted from 0."
-  )
+    discussion: """
+      Prints a table with one line for each row: the component's number, counted from 0; -1 where the model's background is \
+      likelier than every component. With --responsibilities a background has the last column.
+      """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
   var model: String
 
   @OptionGroup var input: DataArguments
+
+  @OptionGroup var gaps: GapOptions
 
   @Flag(help: "Every component's probability instead of the most probable component.")
   var responsibilities = false
@@ -51,14 +55,21 @@ struct Predict: ParsableCommand {
   func run() throws {
     let document = try ModelDocument(path: model)
     let mixture = document.mixture
-    let width = responsibilities ? mixture.componentCount : 1
-    let table = try input.read(for: document, common, resultColumns: width)
+    let hasBackground = mixture.background != nil
+    let width = responsibilities ? mixture.componentCount + (hasBackground ? 1 : 0) : 1
+    let table = try input.read(
+      for: document, common, carried: Carried(missing: gaps.missing, noise: gaps.noise),
+      resultColumns: width)
+    /// A row's responsibilities, and what they leave to the background.
+    func shares(_ row: [Double]) -> [Double] {
+      hasBackground ? row + [max(0, 1 - row.reduce(0, +))] : row
+    }
     if common.format == .json, output == "-" {
       let all = try JSONArrayOutput(key: responsibilities ? "responsibilities" : "labels")
       try table.forEachPart(resultColumns: width) { (part) throws(MixtureError) in
         if responsibilities {
           let matrix = try mixture.responsibilities(for: part, threadCount: common.threads)
-          for row in 0..<matrix.rowCount { try all.append(row: matrix.row(row)) }
+          for row in 0..<matrix.rowCount { try all.append(row: shares(matrix.row(row))) }
         } else {
           for label in try mixture.labels(for: part, threadCount: common.threads) {
             try all.append(label)
@@ -71,13 +82,14 @@ struct Predict: ParsableCommand {
     let columns =
       responsibilities
       ? (0..<mixture.componentCount).map { TableWriter.Column("component_\($0)") }
+        + (hasBackground ? [TableWriter.Column("background")] : [])
       : [TableWriter.Column("component", isWhole: true)]
     let writer = try TableWriter(
       path: output, columns: columns, rowCount: table.source.observationCount)
     try table.forEachPart(resultColumns: width) { (part) throws(MixtureError) in
       if responsibilities {
-        try writer.append(
-          mixture.responsibilities(for: part, threadCount: common.threads).elements)
+        let matrix = try mixture.responsibilities(for: part, threadCount: common.threads)
+        for row in 0..<matrix.rowCount { try writer.append(shares(matrix.row(row))) }
       } else {
         try writer.append(
           mixture.labels(for: part, threadCount: common.threads).map { Double($0) })

@@ -15,6 +15,10 @@ struct Report: ParsableCommand {
 
   @OptionGroup var input: DataArguments
 
+  @OptionGroup var gaps: GapOptions
+
+  @OptionGroup var weights: WeightOptions
+
   @Option(name: .shortAndLong, help: ArgumentHelp("Write to FILE.", valueName: "FILE.html"))
   var output = "-"
 
@@ -22,7 +26,10 @@ struct Report: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common, pictureCount: 1)
+    let table = try input.read(
+      for: document, common,
+      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      pictureCount: 1)
     var page = MixtureReport(
       title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
       features: document.featureNames, observations: table.source, model: document.mixture,
@@ -34,6 +41,7 @@ struct Report: ParsableCommand {
           restartCount: $0.restartLogLikelihoods.count, rescued: $0.rescued)
       })
     page.command = commandLine()
+    page.subtitle = FitReport.subtitle(try CarriedFacts(table.source))
     try AtomicFile.write(page.html(), to: output)
   }
 }

@@ -32,23 +32,18 @@ struct Sample: ParsableCommand {
   func run() throws {
     let document = try ModelDocument(path: model)
     let mixture = document.mixture
-    let json = common.format == .json && output == "-" ? try JSONArrayOutput(key: "rows") : nil
-    let writer =
-      json == nil
-      ? try TableWriter(
-        path: output,
-        columns: document.featureNames.map { TableWriter.Column($0) }
-          + (labels ? [TableWriter.Column("component", isWhole: true)] : []), rowCount: count)
-      : nil
-    let rows = rowsPerPart(columnCount: mixture.featureCount)
-    for start in stride(from: 0, to: count, by: rows) {
-      let part = mixture.sample(start..<min(start + rows, count), seed: common.seed)
+    let rows = try RowOutput(
+      path: output,
+      columns: document.featureNames.map { TableWriter.Column($0) }
+        + (labels ? [TableWriter.Column("component", isWhole: true)] : []), rowCount: count,
+      format: common.format)
+    let step = rowsPerPart(columnCount: mixture.featureCount)
+    for start in stride(from: 0, to: count, by: step) {
+      let part = mixture.sample(start..<min(start + step, count), seed: common.seed)
       for (i, label) in part.labels.enumerated() {
-        let row = part.observations.row(i) + (labels ? [Double(label)] : [])
-        if let json { try json.append(row: row) } else { try writer?.append(row) }
+        try rows.append(part.observations.row(i) + (labels ? [Double(label)] : []))
       }
     }
-    try json?.close()
-    try writer?.close()
+    try rows.close()
   }
 }

@@ -8,12 +8,19 @@ import Mixtures
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say how well a model explains a table.",
-    discussion: "Prints the mean log-likelihood per row, in nats; larger is better.")
+    discussion: """
+      Prints the mean log-likelihood per row, in nats; larger is better. With --weights it is the mean by weight; rows of \
+      which no cell is known do not count.
+      """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
   var model: String
 
   @OptionGroup var input: DataArguments
+
+  @OptionGroup var gaps: GapOptions
+
+  @OptionGroup var weights: WeightOptions
 
   @Flag(help: "The log density of every row instead of their mean.")
   var perRow = false
@@ -33,18 +40,27 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let document = try ModelDocument(path: model)
-    let table = try input.read(for: document, common, resultColumns: perRow ? 1 : 0)
+    let table = try input.read(
+      for: document, common,
+      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      resultColumns: perRow ? 1 : 0)
     let n = table.source.observationCount
     if !perRow {
       let score = try document.mixture.score(table.source, threadCount: common.threads)
-      let mean = score.logLikelihood / Double(n)
+      let facts = try CarriedFacts(table.source)
+      for sentence in facts.sentences { common.notice(sentence) }
+      guard facts.caseWeight > 0 else {
+        throw MixtureError(
+          .emptyObservations, "no row counts: of none is a cell known, so there is no mean.")
+      }
+      let mean = score.logLikelihood / facts.caseWeight
       switch common.format {
       case .text: try Terminal.print("\(mean)\n")
       case .json:
         try Terminal.print(
           """
           {"observations": \(n), "logLikelihood": \(score.logLikelihood), "meanLogLikelihood": \(mean), \
-          "entropy": \(score.entropy)}
+          "entropy": \(score.entropy), "caseWeight": \(facts.caseWeight)}
 
           """)
       }

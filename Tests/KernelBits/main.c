@@ -198,6 +198,119 @@ static void run_noise(const mk_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdi
   free(total);
 }
 
+static float *floats(ptrdiff_t count, double scale) {
+  float *result = (float *)numbers((count + 1) / 2, 0);
+  for (ptrdiff_t i = 0; scale != 0 && i < count; i++) result[i] = (float)(scale * next_number());
+  return result;
+}
+
+// One block through every kernel of single precision.
+static void run_single(const mk_single_kernels *kernels, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, int far) {
+  char shape[80];
+  const ptrdiff_t groups = (n + MK_SINGLE_LANES - 1) / MK_SINGLE_LANES, rows = groups * MK_SINGLE_LANES;
+  const ptrdiff_t joints = k * mk_single_joint_stride(groups), tiles = groups * mk_single_tile_stride(d);
+  state = (uint64_t)(n * 1000003 + d * 1009 + k * 2 + far);
+  double *table = numbers(n * (d + 1), 3), *origin = numbers(d, 1), *scale = numbers(d, 0);
+  float *mean = floats(k * d, far ? 40 : 2), *constant = floats(k, 1), *weight = floats(rows, 0);
+  float *tile = floats(tiles, 0), *joint = floats(joints, 0), *density = floats(rows, 0), *entropy = floats(rows, 0);
+  float *lanes = floats(k * (1 + d + d * (d + 1) / 2) * MK_SINGLE_LANES, 0);
+  float *scratch = floats(mk_single_scratch_size(groups, d), 0), *narrow = floats(n * (d + 1), 0);
+  int32_t *label = (int32_t *)numbers(rows, 0), *index = (int32_t *)numbers(rows, 0);
+  ptrdiff_t *offset = malloc((size_t)d * sizeof *offset);
+  if (offset == NULL) abort();
+  for (ptrdiff_t i = 0; i < n * (d + 1); i++) narrow[i] = (float)table[i];
+  for (ptrdiff_t i = 0; i < rows; i++) weight[i] = i < n ? 1 + 0.25f * (float)(i % 3) : 0;
+  for (ptrdiff_t j = 0; j < d; j++) {
+    offset[j] = j + (j == d - 1);
+    scale[j] = j % 2 ? 0.5 : 1;
+  }
+  mk_rows block = {narrow, MK_FLOAT32, d + 1, offset, NULL, n, d};
+  snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td%s", n, d, k, far ? ",far" : "");
+  for (int adjacent = 0; adjacent < 2; adjacent++) {
+    if (adjacent) {
+      offset[d - 1] = d - 1;
+      block.row_stride = d;
+    }
+    block.base = narrow;
+    block.type = MK_FLOAT32;
+    int finite = kernels->pack(&block, origin, scale, tile);
+    report(adjacent ? "single_pack_adjacent_float32" : "single_pack_float32", shape, hash(tile, tiles / 2) + (uint64_t)finite);
+    block.base = table;
+    block.type = MK_FLOAT64;
+    finite = kernels->pack(&block, origin, scale, tile);
+    report(adjacent ? "single_pack_adjacent" : "single_pack_float64", shape, hash(tile, tiles / 2) + (uint64_t)finite);
+  }
+  for (ptrdiff_t i = 0; i < n; i++) index[i] = (int32_t)(i * 7 % n);
+  block.row_index = index;
+  const int finite = kernels->pack(&block, origin, scale, tile);
+  report("single_pack_chosen", shape, hash(tile, tiles / 2) + (uint64_t)finite);
+
+  for (int shared = 0; shared < 2; shared++) {
+    for (int form = full; form <= scalar; form++) {
+      const ptrdiff_t size = form == full ? d * (d + 1) / 2 : form == diagonal ? d : 1;
+      const ptrdiff_t stride = shared ? 0 : size;
+      snprintf(shape, sizeof shape, "n=%td,d=%td,k=%td,%s%s%s", n, d, k,
+               form == full ? "full" : form == diagonal ? "diagonal" : "scalar",
+               shared ? ",shared" : "", far ? ",far" : "");
+      float *factor = floats(k * size, 0.3);
+      for (ptrdiff_t c = 0; c < k; c++)
+        for (ptrdiff_t i = 0; i < (form == scalar ? 1 : d); i++)
+          factor[c * size + (form == full ? i * (i + 3) / 2 : i)] = (float)(0.8 + 0.1 * next_number());
+      double *zeroth = numbers(k, 0), *first = numbers(k * d, 0), *second = numbers(k * size, 0);
+      mk_totals totals = {0, 0, 0};
+      if (form == full) {
+        kernels->log_joint_full(groups, d, k, tile, mean, factor, stride, constant, joint, scratch);
+      } else if (form == diagonal) {
+        kernels->log_joint_diagonal(groups, d, k, tile, mean, factor, stride, constant, joint);
+      } else {
+        kernels->log_joint_scalar(groups, d, k, tile, mean, factor, stride, constant, joint);
+      }
+      report("single_log_joint", shape, hash(joint, joints / 2));
+      memset(label, 0, (size_t)rows * sizeof *label);
+      kernels->normalize(groups, k, weight, joint, density, entropy, shared ? label : NULL);
+      kernels->add_totals(groups, weight, density, entropy, &totals);
+      report("single_normalize", shape, hash(joint, joints / 2) ^ hash(density, rows / 2) ^ hash(entropy, rows / 2) ^
+             hash(label, rows / 2) ^ hash(&totals, 3));
+      if (form == full) {
+        kernels->accumulate_full(groups, d, k, tile, joint, mean, lanes, zeroth, first, second, scratch);
+        if (d <= MK_LANE_FEATURES)
+          for (ptrdiff_t c = 0; c < k; c++) {
+            float *at = lanes + c * (1 + d + size) * MK_SINGLE_LANES;
+            kernels->fold_lanes(1, at, zeroth + c);
+            kernels->fold_lanes(d, at + MK_SINGLE_LANES, first + c * d);
+            kernels->fold_lanes(size, at + (1 + d) * MK_SINGLE_LANES, second + c * size);
+          }
+        memset(lanes, 0, (size_t)(k * (1 + d + size) * MK_SINGLE_LANES) * sizeof *lanes);
+      } else if (form == diagonal) {
+        kernels->accumulate_diagonal(groups, d, k, tile, joint, mean, zeroth, first, second);
+      } else {
+        kernels->accumulate_scalar(groups, d, k, tile, joint, mean, zeroth, first, second);
+      }
+      report("single_accumulate", shape, hash(zeroth, k) ^ hash(first, k * d) ^ hash(second, k * size));
+      free(factor);
+      free(zeroth);
+      free(first);
+      free(second);
+    }
+  }
+  free(table);
+  free(origin);
+  free(scale);
+  free(mean);
+  free(constant);
+  free(weight);
+  free(tile);
+  free(joint);
+  free(density);
+  free(entropy);
+  free(lanes);
+  free(scratch);
+  free(narrow);
+  free(label);
+  free(index);
+  free(offset);
+}
+
 int main(int argc, char **argv) {
   const mk_kernels *kernels = NULL;
   for (ptrdiff_t i = 0; argc == 2 && mk_variant(i) != NULL; i++)
@@ -217,10 +330,17 @@ int main(int argc, char **argv) {
   static const ptrdiff_t counts[] = {1, 8, 13, 40, 56, 136, 600};
   for (size_t i = 0; i < sizeof features / sizeof *features; i++)
     for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
-      for (int far = 0; far < 2; far++) run(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, far);
+      for (int far = 0; far < 2; far++) {
+        run(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, far);
+        run_single(kernels->single, counts[j], features[i], 1 + (ptrdiff_t)j, far);
+      }
   for (size_t i = 0; i < sizeof features / sizeof *features; i++)
     for (size_t j = 0; j < 4; j++)
       for (int form = 0; form < 4; form++)
         run_noise(kernels, counts[j], features[i], 1 + (ptrdiff_t)j, form / 2, form % 2);
+  for (int i = 0; i < 4096; i++) values[i] = (double)kernels->single->exp(-80 + 0.04f * (float)i);
+  report("single_exp", "4096", hash(values, 4096));
+  for (int i = 0; i < 4096; i++) values[i] = (double)kernels->single->log(0x1p-100f + 1e-3f * (float)i);
+  report("single_log", "4096", hash(values, 4096));
   return 0;
 }

@@ -234,11 +234,11 @@ import Testing
     #expect(
       message("t,bytes\n1,2\n2,n/a\n")
         == "flows.csv, line 3, column 2 (bytes): \"n/a\" is not a number. "
-        + "Use --exclude bytes to leave the column out, or remove the row.")
+        + "Use --missing to allow gaps, or --exclude bytes to leave the column out.")
     #expect(
       message("1,2\n2,n/a\n")
         == "flows.csv, line 2, column 2: \"n/a\" is not a number. "
-        + "Use --exclude 2 to leave the column out, or remove the row.")
+        + "Use --missing to allow gaps, or --exclude 2 to leave the column out.")
   }
 
   @Test("text first and numbers later is the same mixture, and the text is at fault")

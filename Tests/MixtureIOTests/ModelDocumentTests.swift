@@ -45,11 +45,18 @@ import Testing
   }
 
   static func fit() throws -> MixtureFit {
-    MixtureFit(
-      model: try mixture(.vvv), logLikelihood: -1234.5678901234567, entropy: 0.1,
-      observationCount: 1000, criterionCount: 1000, caseWeight: 1000,
+    try MixtureFit(
+      model: mixture(.vvv), logLikelihood: -1234.5678901234567, logPrior: -0.3,
+      prior: ConjugatePrior(
+        weightConcentration: 1.25, mean: [-0.0, 1e-308], meanCount: 0.01, degreesOfFreedom: 4.1,
+        scale: Matrix(rows: [[0.1, 0.3], [0.3, 7]])),
+      entropy: 0.1, observationCount: 1000, criterionCount: 1000, caseWeight: 1000,
       parameterCount: 11,
-      trace: [IterationRecord(iteration: 12, logLikelihood: -1, weights: [1], seconds: 0.5)],
+      fixed: FixedParameters(weights: [1], covariances: [0, 1]),
+      trace: [
+        IterationRecord(
+          iteration: 12, logLikelihood: -1, logPrior: -0.3, weights: [1], seconds: 0.5)
+      ],
       stoppingReason: .iterationLimit,
       rescued: [
         RescueEvent(action: .floored, component: 1, iteration: 3, detail: "it said \"no\"\n\u{1}é")
@@ -104,6 +111,7 @@ import Testing
     #expect(back.stoppingReason == .iterationLimit)
     #expect(back.rescued == fit.rescued)
     #expect(back.restartLogLikelihoods[1].isNaN)
+    #expect(back.prior == fit.prior && back.logPrior == fit.logPrior && back.fixed == fit.fixed)
     #expect(
       document.json.contains("\"restartLogLikelihoods\": [-1300.0, null, -1234.5678901234567]"))
   }

@@ -292,9 +292,27 @@ private func code(_ body: () throws -> String) -> MixtureError.Code? {
     #expect(isBalanced(best) && best.contains("r=\"7.5\""))
     #expect(isBalanced(MixturePicture.svg(candidates: [])))
     #expect(isBalanced(MixturePicture.svg(trace: [])))
+    // Values far behind the best leave at the top; of values that lie together all stay.
+    #expect(MixturePicture.ceiling([10, 11, 12, 13, 500]) == 16)
+    #expect(MixturePicture.ceiling([10, 11, 12, 13, 14]) == nil)
+    #expect(MixturePicture.ceiling([5]) == nil && MixturePicture.ceiling([]) == nil)
     let record = #"[{"iteration":0,"logLikelihood":-5,"weights":[1],"seconds":0}]"#
     let trace = try JSONDecoder().decode([IterationRecord].self, from: Data(record.utf8))
     #expect(isBalanced(MixturePicture.svg(trace: trace)))
+  }
+
+  @Test("an overlap picture has a square for each pair, and any numbers make one") func overlap()
+    throws
+  {
+    let svg = MixturePicture.svg(
+      overlap: try Matrix(rows: [[0.9, 0.1, 0], [.nan, 2, -1], [0, 0.004, 0.996]]))
+    #expect(isBalanced(svg))
+    #expect(svg.components(separatedBy: "<rect").count == 1 + 1 + 9)
+    #expect(
+      svg.contains(">0.90</text>") && svg.contains(">0.10</text>") && svg.contains(">–</text>"))
+    #expect(
+      isBalanced(MixturePicture.svg(overlap: Matrix(repeating: 0, rowCount: 200, columnCount: 200)))
+    )
   }
 
   @Test("a pair that does not exist is an error, one that does is drawn")

@@ -1,6 +1,7 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Testing
 
 /// A folder of its own for one test, and the command run in it.
 final class Command {
@@ -142,4 +143,9 @@ final class Command {
     Set(try FileManager.default.contentsOfDirectory(atPath: folder.path))
       .subtracting([".out", ".err", ".in"])
   }
+}
+
+/// The JSON object that a text spells.
+func object(_ text: String) throws -> [String: Any] {
+  try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
 }

@@ -25,10 +25,6 @@ let twoGroups: String = {
     try command.write("groups.csv", twoGroups)
   }
 
-  func object(_ text: String) throws -> [String: Any] {
-    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
   /// The number behind a key, to the bit; Foundation's JSON parser may be off in the last digit.
   func number(_ key: String, in text: String) throws -> Double {
     let start = try #require(text.range(of: "\"\(key)\": ")?.upperBound)
@@ -56,12 +52,111 @@ let twoGroups: String = {
     #expect(range.status == 0)
     #expect(range.output.contains("the largest evidence lower bound, which is kept"))
     #expect(try command.run(["fit", "groups.csv", "--bayes", "flat"]).status == 64)
+  }
+
+  @Test(
+    "fit --bayes prints the candidates of a range as JSON, the one with the largest bound chosen")
+  func bayesCandidates() throws {
+    let result = try command.run([
+      "fit", "groups.csv", "--bayes", "process", "-k", "1...3", "--covariance", "all", "--format",
+      "json",
+    ])
+    #expect(result.status == 0)
+    let document = try object(result.output)
+    #expect(document["criterion"] as? String == "evidenceLowerBound")
+    let candidates = try #require(document["candidates"] as? [[String: Any]])
+    #expect(candidates.count == 3 * 6)
+    let chosen = candidates.filter { $0["chosen"] as? Bool == true }
+    #expect(chosen.count == 1)
+    let bounds = candidates.compactMap { $0["evidenceLowerBound"] as? Double }
+    #expect(bounds.count == candidates.count)
+    #expect(chosen.first?["evidenceLowerBound"] as? Double == bounds.max())
     #expect(
-      try command.run(["fit", "groups.csv", "--bayes", "dirichlet", "--equal-weights"]).status == 64
-    )
-    #expect(
-      try command.run(["fit", "groups.csv", "--bayes", "dirichlet", "--covariance", "VEV"]).status
-        == 2)
+      (document["fit"] as? [String: Any])?["evidenceLowerBound"] as? Double == bounds.max())
+  }
+
+  @Test(
+    "a row of weight two is two rows to fit --bayes, and reliabilities are taken too")
+  func bayesWeights() throws {
+    let lines = twoGroups.split(separator: "\n")
+    func table(_ weight: (Int) -> String) -> String {
+      (["\(lines[0]),w"] + lines.dropFirst().enumerated().map { "\($1),\(weight($0))" })
+        .joined(separator: "\n") + "\n"
+    }
+    try command.write("weighted.csv", table { $0 % 5 == 0 ? "2" : "1" })
+    let repeated = lines.dropFirst().enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
+    try command.write("repeated.csv", (lines + repeated).joined(separator: "\n") + "\n")
+    let options = ["--columns", "size,mass", "--bayes", "dirichlet", "-k", "2", "--format", "json"]
+    let weighted = try command.run(["fit", "weighted.csv", "--weights", "w"] + options)
+    let plain = try command.run(["fit", "repeated.csv"] + options)
+    #expect(weighted.status == 0 && plain.status == 0)
+    let bound = try number("evidenceLowerBound", in: weighted.output)
+    // Other starts converge to the same end, to what the tolerance of 1e-6 per row leaves.
+    #expect(abs(bound - (try number("evidenceLowerBound", in: plain.output))) < 96 * 1e-6)
+    #expect(try number("caseWeight", in: weighted.output) == 96)
+    try command.write("trusted.csv", table { _ in "0.5" })
+    let trusted = try command.run(
+      ["fit", "trusted.csv", "--weights", "w", "--weights-are", "reliability"] + options)
+    #expect(trusted.status == 0)
+    #expect((try object(trusted.output)["weights"] as? [Double])?.count == 2)
+    #expect(try number("caseWeight", in: trusted.output) == 40)
+    #expect(try number("criterionCount", in: trusted.output) == 80)
+  }
+
+  @Test(
+    "what does not go with fit --bayes is wrong usage, and the message names both options",
+    arguments: [
+      "--labels kind", "--background box", "--prior mclust",
+      "--floor 0.01", "--rescue drop", "--start model=m.json --fix means", "--equal-weights",
+      "--hard", "--algorithm annealed", "--precision single", "--split-merge 3", "--halving",
+      "--criterion icl", "--criterion-plot c.svg", "--search s.json", "--merge-search s.json",
+      "--uncertainty sandwich", "--report r.html", "--checkpoint state", "--progress",
+      "--covariance VEV",
+    ])
+  func bayesExcludes(_ other: String) throws {
+    let words = other.split(separator: " ").map(String.init)
+    let result = try command.run(["fit", "groups.csv", "--bayes", "dirichlet"] + words)
+    #expect(result.status == 64)
+    #expect(result.output.isEmpty)
+    let named = words.last { $0.hasPrefix("--") }!
+    #expect(result.errors.contains("--bayes and \(named)"))
+  }
+
+  @Test("fit --bayes takes gaps and noise")
+  func bayesGaps() throws {
+    var lines = twoGroups.split(separator: "\n").map(String.init)
+    lines[0] += ",e,f"
+    for i in 1..<lines.count {
+      if i % 7 == 0 { lines[i] = "NA" + lines[i].drop { $0 != "," } }
+      lines[i] += ",0.05,0.1"
+    }
+    try command.write("gaps.csv", lines.joined(separator: "\n") + "\n")
+    let result = try command.run([
+      "fit", "gaps.csv", "--columns", "size,mass", "--missing", "--noise", "e,f", "--bayes",
+      "process",
+    ])
+    #expect(result.status == 0)
+    #expect(result.output.contains("11 cells of 11 rows are missing."))
+    #expect(result.output.contains("2 components"))
+  }
+
+  @Test("fit --bayes takes every start, and no prior that cannot be")
+  func bayesStarts() throws {
+    _ = try command.run(["fit", "groups.csv", "-k", "2", "-o", "two.json"])
+    for start in [
+      "short-runs", "kmeans", "hierarchical", "rows", "random", "labels=kind", "model=two.json",
+    ] {
+      let fit = try command.run([
+        "fit", "groups.csv", "--bayes", "dirichlet", "--start", start, "--overlap-plot", "o.svg",
+      ])
+      #expect(fit.status == 0)
+      // Random responsibilities make all components alike, of which one is enough.
+      #expect(fit.output.contains(start == "random" ? "1 component" : "2 components"), "\(start)")
+    }
+    #expect(try command.run(["fit", "groups.csv", "--bayes", "flat"]).status == 64)
+    let negative = try command.run(["fit", "groups.csv", "--bayes", "process=-1"])
+    #expect(negative.status == 2)
+    #expect(negative.errors.contains("concentration"))
   }
 
   @Test(
@@ -74,6 +169,30 @@ let twoGroups: String = {
     #expect(result.output.contains("2 components, full covariance (VVV): converged"))
     #expect(result.errors.contains("kind"))
     #expect(try command.run("fit", "groups.csv", "-k", "2", "--quiet").errors.isEmpty)
+  }
+
+  @Test("other algorithms, moves, halving and the hierarchical start are options of fit")
+  func algorithms() throws {
+    let hard = try command.run(
+      "fit", "groups.csv", "-k", "2", "--hard", "--format", "json", "--trace", "trace.csv")
+    #expect(hard.status == 0)
+    #expect(try command.read("trace.csv").hasPrefix("iteration,log_likelihood,objective,seconds"))
+    let named = try command.run(
+      "fit", "groups.csv", "-k", "2", "--algorithm", "classification", "--format", "json")
+    #expect(
+      try number("logLikelihood", in: named.output) == number("logLikelihood", in: hard.output))
+    for options in [
+      ["--algorithm", "stochastic=5"], ["--algorithm", "annealed=0.6,10"],
+      ["--start", "hierarchical"], ["--restarts", "4", "--halving", "--split-merge", "2"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 0)
+    }
+    for options in [
+      ["--algorithm", "annealed=0.5"], ["--algorithm", "stochastic=many"],
+      ["--hard", "--algorithm", "em"],
+    ] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + options).status == 64)
+    }
   }
 
   @Test("the model file holds the contract's keys, and standard output the same object")
@@ -181,6 +300,21 @@ let twoGroups: String = {
     #expect(plain.output == named.output)
   }
 
+  @Test("--precision single ends at the same maximum")
+  func singlePrecision() throws {
+    for precision in ["double", "single"] {
+      let result = try command.run(
+        "fit", "groups.csv", "-k", "2", "--precision", precision, "-o", "\(precision).json")
+      #expect(result.status == 0)
+    }
+    let ends = try ["double.json", "single.json"].map { name in
+      try #require(try object(command.read(name))["fit"] as? [String: Any])
+    }
+    let values = try ends.map { try #require($0["logLikelihood"] as? Double) }
+    let count = try #require(ends[0]["observations"] as? Int)
+    #expect(abs(values[0] - values[1]) < 1e-6 * Double(count))
+  }
+
   @Test("--start model goes on where the model stands")
   func startFromModel() throws {
     let whole = try command.run(
@@ -202,6 +336,46 @@ let twoGroups: String = {
     #expect(a["covariances"] as? [[[Double]]] == b["covariances"] as? [[[Double]]])
     let exact = try #require(b["fit"] as? [String: Any])
     #expect(exact["iterations"] as? Int == 4)
+  }
+
+  @Test("--prior and --fix are recorded in the model file, and the trace has the objective")
+  func priorAndFixed() throws {
+    #expect(
+      try command.run("fit", "groups.csv", "-k", "2", "--prior", "mclust", "-o", "first.json")
+        .status == 0)
+    let text = try command.read("first.json")
+    let record = try #require(try object(text)["fit"] as? [String: Any])
+    let prior = try #require(record["prior"] as? [String: Any])
+    #expect(prior["degreesOfFreedom"] as? Double == 4)
+    #expect(prior["meanCount"] as? Double == 0.01)
+    #expect(record["fixed"] == nil)
+    let result = try command.run(
+      "fit", "groups.csv", "--start", "model=first.json", "--fix", "means=1", "--fix", "weights",
+      "--prior", "shrinkage", "--trace", "trace.csv", "-o", "second.json")
+    #expect(result.status == 0)
+    #expect(try command.read("trace.csv").hasPrefix("iteration,log_likelihood,objective,seconds,"))
+    let second = try object(command.read("second.json"))
+    let fixed = try #require((second["fit"] as? [String: Any])?["fixed"] as? [String: Any])
+    #expect(fixed["means"] as? [Int] == [1])
+    #expect(fixed["weights"] as? [Int] == [0, 1])
+    #expect(fixed["covariances"] as? [Int] == [])
+    let means = { (object: [String: Any]) in (object["means"] as? [[Double]])?[1] }
+    #expect(means(second) == means(try object(text)))
+    // Plain fits have neither.
+    let plain = try command.run("fit", "groups.csv", "-k", "2", "--format", "json").output
+    #expect(!plain.contains("logPrior") && !plain.contains("fixed"))
+  }
+
+  @Test("--fix without a model, of a component that is not there, or of no parameter is an error")
+  func badFix() throws {
+    for arguments in [["--fix", "means"], ["--fix", "mean"], ["--prior", "some"]] {
+      #expect(try command.run(["fit", "groups.csv", "-k", "2"] + arguments).status == 64)
+    }
+    _ = try command.run("fit", "groups.csv", "-k", "2", "-o", "m.json")
+    let result = try command.run(
+      "fit", "groups.csv", "--start", "model=m.json", "--fix", "means=2")
+    #expect(result.status == 2)
+    #expect(result.errors.contains("component 2"))
   }
 
   @Test("predict, score, sample, inspect, plot and report use the model")

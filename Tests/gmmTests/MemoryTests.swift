@@ -191,7 +191,7 @@ import Testing
     ) {
       pace.observe(
         candidate: candidate, restart: 0, iteration: iteration, seconds: seconds,
-        logLikelihood: logLikelihood, caseWeight: 10, remainingGain: remainingGain, rule: rule)
+        objective: logLikelihood, caseWeight: 10, remainingGain: remainingGain, rule: rule)
     }
     observe(0, 0, 5, -100, nil)
     #expect(pace.secondsPerIteration == nil)
@@ -207,7 +207,7 @@ import Testing
     #expect(pace.secondsPerIteration == nil)
     let exact = StoppingRule(tolerance: 0, iterationLimit: 3)
     pace.observe(
-      candidate: 1, restart: 0, iteration: 1, seconds: 101, logLikelihood: -80, caseWeight: 10,
+      candidate: 1, restart: 0, iteration: 1, seconds: 101, objective: -80, caseWeight: 10,
       remainingGain: nil, rule: exact)
     #expect(pace.leftText == ", about 3 minutes left at this pace")
   }

@@ -58,10 +58,52 @@ typedef struct mk_totals {
   double entropy;
 } mk_totals;
 
+// The kernels of an E-step in single precision, with the contracts of their namesakes below. A logical vector is sixteen
+// floats: read 16 for MK_LANES and 8, mk_single_tile_stride and mk_single_joint_stride for the strides, and
+// mk_single_scratch_size for the scratch. Sums of rows end in double precision.
+typedef struct mk_single_kernels {
+  // Fills the tile with (x - origin) * scale, computed in double precision and rounded once; origin, scale: d numbers.
+  // Returns 1 if every number is finite, else 0.
+  int (*pack)(const mk_rows *rows, const double *origin, const double *scale, float *tile);
+
+  // Squared distances are at most 1e37.
+  void (*log_joint_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile, const float *mean,
+                         const float *factor, ptrdiff_t factor_stride, const float *constant, float *joint,
+                         float *scratch);
+  void (*log_joint_diagonal)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile, const float *mean,
+                             const float *factor, ptrdiff_t factor_stride, const float *constant, float *joint);
+  void (*log_joint_scalar)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile, const float *mean,
+                           const float *factor, ptrdiff_t factor_stride, const float *constant, float *joint);
+
+  void (*normalize)(ptrdiff_t groups, ptrdiff_t k, const float *case_weight, float *joint, float *log_density,
+                    float *row_entropy, int32_t *label);
+  void (*add_totals)(ptrdiff_t groups, const float *case_weight, const float *log_density, const float *row_entropy,
+                     mk_totals *totals);
+
+  // No sum of floats has more terms than a block has rows; but those in lanes have one for each group until they are
+  // folded. Sums depend on how rows are cut into blocks.
+  void (*accumulate_full)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile, const float *responsibility,
+                          const float *origin, float *lanes, double *zeroth, double *first, double *second,
+                          float *scratch);
+  void (*fold_lanes)(ptrdiff_t count, const float *lanes, double *sums);
+  void (*accumulate_diagonal)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile,
+                              const float *responsibility, const float *origin, double *zeroth, double *first,
+                              double *second);
+  void (*accumulate_scalar)(ptrdiff_t groups, ptrdiff_t d, ptrdiff_t k, const float *tile,
+                            const float *responsibility, const float *origin, double *zeroth, double *first,
+                            double *second);
+
+  // The scalar twins of the vector functions, for arguments and results that are normal numbers.
+  float (*exp)(float);
+  float (*log)(float);
+} mk_single_kernels;
+
 typedef struct mk_kernels {
   const char *name;
   // Whether this variant has a fused multiply-add, and so the bits that the library promises.
   int fused;
+  // The same variant's kernels of single precision.
+  const mk_single_kernels *single;
 
   // Fills the tile; returns 1 if every number is finite, else 0.
   int (*pack)(const mk_rows *rows, double *tile);
@@ -161,6 +203,18 @@ static inline ptrdiff_t mk_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
 
 // Doubles of scratch that log_joint_noise and accumulate_noise need for d features: a triangle and two vectors.
 static inline ptrdiff_t mk_noise_scratch_size(ptrdiff_t d) { return (d * (d + 1) / 2 + 2 * d) * MK_LANES; }
+
+// In single precision the same bytes, or fewer.
+enum { MK_SINGLE_LANES = 16 };
+static inline ptrdiff_t mk_single_tile_stride(ptrdiff_t d) { return 2 * mk_tile_stride(d); }
+static inline ptrdiff_t mk_single_joint_stride(ptrdiff_t groups) { return 2 * mk_joint_stride(groups); }
+static inline ptrdiff_t mk_single_scratch_size(ptrdiff_t groups, ptrdiff_t d) {
+  const ptrdiff_t padded = (d + MK_SINGLE_LANES - 1) / MK_SINGLE_LANES * MK_SINGLE_LANES;
+  const ptrdiff_t solve = 6 * d * MK_SINGLE_LANES;
+  const ptrdiff_t moments =
+      2 * (groups * MK_SINGLE_LANES + 2) * padded + 2 * groups * MK_SINGLE_LANES + 2 * MK_SINGLE_LANES;
+  return solve > moments ? solve : moments;
+}
 
 // The distance between two components' numbers of `screen`; and doubles of scratch that it needs.
 static inline ptrdiff_t mk_screen_stride(ptrdiff_t groups) { return (groups + 1) / 2 * 2 * MK_LANES; }

@@ -8,30 +8,9 @@ extension DrawnRows {
   ///
   /// A row with missing values (NaN) is judged by the features that it has, one without any by the weights.
   func responsibilities(under model: GaussianMixture) throws(MixtureError) -> Matrix {
-    let K = model.componentCount
-    var patterns: [[Int]: [Int]] = [:]
-    for i in 0..<count {
-      let row = row(i)
-      let observed = row.indices.filter { !row[$0].isNaN }.map { $0 - row.startIndex }
-      patterns[observed, default: []].append(i)
-    }
-    var result = Matrix(repeating: 0, rowCount: count, columnCount: K)
-    for (observed, members) in patterns {
-      guard !observed.isEmpty else {
-        for i in members { for k in 0..<K { result[i, k] = model.weights[k] } }
-        continue
-      }
-      let isWhole = observed.count == featureCount
-      let marginal = isWhole ? model : try model.marginal(over: observed)
-      let part = try Matrix(
-        rowCount: members.count, columnCount: observed.count,
-        elements: members.flatMap { i in observed.map { values[i * featureCount + $0] } })
-      let responsibilities = try marginal.responsibilities(for: Observations(part))
-      for (place, i) in members.enumerated() {
-        for k in 0..<K { result[i, k] = responsibilities[place, k] }
-      }
-    }
-    return result
+    let table = try Matrix(rowCount: count, columnCount: featureCount, elements: values)
+    return try model.responsibilities(
+      for: Observations(table, annotations: RowAnnotations(allowsMissing: true)))
   }
 }
 

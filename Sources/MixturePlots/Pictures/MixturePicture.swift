@@ -27,11 +27,15 @@ public enum MixturePicture {
     /// Whether ellipses at two standard deviations are drawn too.
     public var showsTwoSigma: Bool
 
+    /// Other mixtures, such as the replicates of a bootstrap, that are drawn as faint ellipses under the components; 200
+    /// at most, taken evenly. Their components are to be numbered like the model's.
+    public var replicates: [GaussianMixture]
+
     /// Options with these values.
     public init(
       title: String? = nil, features: [String] = [], width: Double = 720, height: Double? = nil,
       limits: [ClosedRange<Double>?] = [], pair: (x: Int, y: Int)? = nil,
-      drawnLimit: Int = 200_000, showsTwoSigma: Bool = false
+      drawnLimit: Int = 200_000, showsTwoSigma: Bool = false, replicates: [GaussianMixture] = []
     ) {
       self.title = title
       self.features = features
@@ -41,6 +45,13 @@ public enum MixturePicture {
       self.pair = pair
       self.drawnLimit = drawnLimit
       self.showsTwoSigma = showsTwoSigma
+      self.replicates = replicates
+    }
+
+    /// The replicates that are drawn.
+    var drawnReplicates: [GaussianMixture] {
+      let count = min(replicates.count, 200)
+      return (0..<count).map { replicates[$0 * replicates.count / count] }
     }
 
     var boundedWidth: Double { width.isFinite ? min(max(width, 240), 8000) : 720 }
@@ -78,7 +89,8 @@ public enum MixturePicture {
   /// A mixture over the data it describes.
   ///
   /// Two features: the points, each in the blend of the components' colours in the proportions of its responsibilities,
-  /// under every component's 1-σ ellipse. One feature: the histogram with the density of the mixture and of each
+  /// under every component's 1-σ ellipse, and grey as far as the background is responsible. A row is left out of panels of
+  /// features that it lacks. One feature: the histogram with the density of the mixture and of each
   /// component. More: the pair that `options` names, or all pairs of the six
   /// features that tell the components apart best.
   ///
@@ -91,6 +103,7 @@ public enum MixturePicture {
   ) throws(MixtureError) -> String {
     try requireSameFeatures(observations, model)
     let pair = try checkedPair(options, featureCount: model.featureCount)
+    for replicate in options.replicates { try requireSameFeatures(observations, replicate) }
     let rows = try DrawnRows(
       observations,
       limit: min(options.drawnLimit, max(1000, 10_000_000_000 / model.productsPerRow)))
@@ -118,15 +131,8 @@ public enum MixturePicture {
     let rows = try DrawnRows(observations, limit: options.drawnLimit)
     let names = featureNames(options.features, count: rows.featureCount)
     let grey = Array(repeating: Colour(0.35, 0.35, 0.35), count: rows.count)
-    let opacity = min(0.6, max(0.04, 6 / Double(max(draws.count, 1))))
     return pairPicture(rows, grey, names, pair, options) { panel, svg in
-      for draw in draws {
-        for k in 0..<draw.componentCount where draw.weights[k] > 0 {
-          panel.outline(
-            &svg, draw.ellipse(k, pair.x, pair.y), colour: Palette.colour(k), width: 1.2,
-            isHaloed: false, opacity: opacity)
-        }
-      }
+      for draw in draws { drawFaintly(draw, among: draws.count, pair, panel, &svg) }
     }
   }
 
@@ -219,9 +225,16 @@ public enum MixturePicture {
   static func blendedColours(
     _ rows: DrawnRows, _ model: GaussianMixture
   ) throws(MixtureError) -> [Colour] {
-    let palette = (0..<model.componentCount).map { Palette.colour($0) }
+    var palette = (0..<model.componentCount).map { Palette.colour($0) }
     let responsibilities = try rows.responsibilities(under: model)
-    return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
+    guard model.background != nil else {
+      return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
+    }
+    palette.append(Colour(0.5, 0.5, 0.5))
+    return (0..<rows.count).map {
+      let row = responsibilities.row($0)
+      return Palette.blend(row + [max(0, 1 - row.reduce(0, +))], colours: palette)
+    }
   }
 
   private static func nearest(_ row: ArraySlice<Double>, _ places: [[Double]]) -> Int {
@@ -263,10 +276,25 @@ public enum MixturePicture {
     }
   }
 
+  /// The ellipses of one of many mixtures.
+  private static func drawFaintly(
+    _ model: GaussianMixture, among count: Int, _ pair: (x: Int, y: Int), _ panel: SVGPanel,
+    _ svg: inout SVGText
+  ) {
+    let opacity = min(0.6, max(0.04, 6 / Double(max(count, 1))))
+    for k in 0..<model.componentCount where model.weights[k] > 0 {
+      panel.outline(
+        &svg, model.ellipse(k, pair.x, pair.y), colour: Palette.colour(k), width: 1.2,
+        isHaloed: false, opacity: opacity)
+    }
+  }
+
   private static func drawComponents(
     of model: GaussianMixture, _ pair: (x: Int, y: Int), _ panel: SVGPanel, _ svg: inout SVGText,
     options: Options, isSmall: Bool = false
   ) {
+    let drawn = options.drawnReplicates
+    for replicate in drawn { drawFaintly(replicate, among: drawn.count, pair, panel, &svg) }
     for k in 0..<model.componentCount where model.weights[k] > 0 {
       let ellipse = model.ellipse(k, pair.x, pair.y)
       if options.showsTwoSigma {

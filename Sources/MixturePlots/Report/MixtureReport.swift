@@ -29,7 +29,7 @@ public struct MixtureReport: Sendable {
   /// The fits that were compared.
   public var candidates: [Candidate] = []
   /// The criterion that ranks the candidates, and so the one that is drawn first.
-  public var criterion: InformationCriterion = .bic
+  public var criterion: SelectionCriterion = .bic
   /// The mixture that the data were drawn from, where that is known.
   public var trueModel: GaussianMixture?
   /// For each observation the component of `trueModel` that it was drawn from, counted from 0.
@@ -114,6 +114,8 @@ public struct MixtureReport: Sendable {
     public var restartCount: Int
     /// What was done to keep components alive.
     public var rescued: [RescueEvent]
+    /// Components whose likelihood says little.
+    public var spurious: [SpuriousComponent] = []
 
     /// Facts with these values.
     public init(
@@ -141,6 +143,7 @@ public struct MixtureReport: Sendable {
         aic: fit.aic, icl: fit.icl, iterationCount: fit.iterationCount,
         stoppingReason: fit.stoppingReason, seed: fit.seed, restart: fit.restart,
         restartCount: max(1, fit.restartLogLikelihoods.count), rescued: fit.rescued)
+      spurious = fit.spuriousComponents
     }
   }
 
@@ -158,6 +161,12 @@ public struct MixtureReport: Sendable {
     public var aic: Double
     /// The integrated completed likelihood; smaller is better.
     public var icl: Double
+    /// Akaike's information criterion corrected for few observations; smaller is better. NaN if it is not known.
+    public var aicc = Double.nan
+    /// The normalized entropy criterion; smaller is better. NaN if it is not known.
+    public var nec = Double.nan
+    /// −2 times the log-likelihood of held-out rows; smaller is better. NaN if it is not known.
+    public var crossValidation = Double.nan
     /// Whether this is the fit that was kept.
     public var isChosen: Bool
 
@@ -176,13 +185,31 @@ public struct MixtureReport: Sendable {
     }
 
     /// The value of a criterion; NaN if it is none of those kept here.
-    public func value(of criterion: InformationCriterion) -> Double {
-      switch criterion.rawValue {
-      case "bic": return bic
-      case "aic": return aic
-      case "icl": return icl
-      default: return .nan
+    public func value(of criterion: SelectionCriterion) -> Double {
+      switch criterion {
+      case .bic: return bic
+      case .aic: return aic
+      case .aicc: return aicc
+      case .icl: return icl
+      case .normalizedEntropy: return nec
+      case .crossValidation: return crossValidation
+      case .likelihoodRatioTest: return .nan
       }
+    }
+  }
+
+  /// The candidates of a search that have a fit.
+  public static func candidates(of ranking: ModelSelection.Ranking) -> [Candidate] {
+    ranking.candidates.enumerated().compactMap { index, candidate in
+      guard let fit = candidate.fit else { return nil }
+      var entry = Candidate(
+        componentCount: candidate.componentCount, structure: candidate.covariance.rawValue,
+        logLikelihood: fit.logLikelihood, bic: fit.bic, aic: fit.aic, icl: fit.icl,
+        isChosen: index == ranking.bestIndex)
+      entry.aicc = fit.aicc
+      entry.nec = ranking.value(of: .normalizedEntropy, at: index) ?? .nan
+      entry.crossValidation = ranking.value(of: .crossValidation, at: index) ?? .nan
+      return entry
     }
   }
 

@@ -22,6 +22,8 @@ struct ReportData {
   let isLive: Bool
   /// For each drawn row, its responsibilities under the model, largest first and at most three.
   let doubtful: [DoubtfulRow]
+  /// For each component, of its drawn rows the share that is labelled as each component.
+  let overlap: Matrix
   let axes: [AxisScale]
   let json: String
 
@@ -75,6 +77,7 @@ struct ReportData {
     }
 
     let responsibilities = try rows.responsibilities(under: model)
+    overlap = Self.overlap(responsibilities)
     let sorted = rows.indices.indices
       .map { i -> (Int, [Double]) in (i, responsibilities.row(i)) }
       .map { ($0.0, $0.1, $0.1.max() ?? 1) }
@@ -204,7 +207,8 @@ struct ReportData {
             JSONText.object([
               ("K", "\($0.componentCount)"), ("structure", $0.structure.scriptJSON),
               ("bic", JSONText.number($0.bic)), ("aic", JSONText.number($0.aic)),
-              ("icl", JSONText.number($0.icl)),
+              ("icl", JSONText.number($0.icl)), ("aicc", JSONText.number($0.aicc)),
+              ("nec", JSONText.number($0.nec)), ("cv", JSONText.number($0.crossValidation)),
             ])
           })
       ))
@@ -266,6 +270,21 @@ struct ReportData {
       }
     }
     return base64(data)
+  }
+
+  private static func overlap(_ responsibilities: Matrix) -> Matrix {
+    let K = responsibilities.columnCount
+    var sums = Matrix(repeating: 0, rowCount: K, columnCount: K)
+    for i in 0..<responsibilities.rowCount {
+      var label = 0
+      for k in 0..<K where responsibilities[i, k] > responsibilities[i, label] { label = k }
+      for k in 0..<K { sums[k, label] += responsibilities[i, k] }
+    }
+    for a in 0..<K {
+      let total = sums.row(a).reduce(0, +)
+      for b in 0..<K where total > 0 { sums[a, b] /= total }
+    }
+    return sums
   }
 
   /// For each frame and row the two largest responsibilities: two component numbers and the share of the first.

@@ -103,6 +103,11 @@ struct ReportPage {
       + "\(report.fit == nil ? "shown over" : "fitted to") "
       + "\(plural(report.observations.observationCount, "observation")) of "
       + "\(plural(model.featureCount, "feature"))."
+    if let background = model.background {
+      text +=
+        " Before a uniform background with a share of \(NumberText.fixed(100 * background.share, decimals: 1)) %; the "
+        + "components' weights are shares of the rest."
+    }
     if let fit = report.fit {
       let iterations = plural(fit.iterationCount, "iteration")
       switch fit.stoppingReason {
@@ -139,6 +144,12 @@ struct ReportPage {
       if firsts.count > 12 {
         items.append("So were \(firsts.count - 12) more components.")
       }
+      for spurious in fit.spurious.prefix(12) {
+        items.append(
+          "Component \(spurious.component) may be spurious: \(spurious.detail). "
+            + "Its likelihood says little; fewer components or a simpler structure may describe the rows better."
+        )
+      }
     }
     guard !items.isEmpty else { return "" }
     return "<ul class=\"notices\">\n"
@@ -155,6 +166,7 @@ struct ReportPage {
       what = "\(component) collapsed and was moved to the observation that was explained worst"
     case .merged: what = "\(component) collapsed and was added to another"
     case .dropped: what = "\(component) collapsed and was removed"
+    case .kept: what = "\(component) was about to collapse and was kept as it was"
     case .reduced:
       what =
         "There were fewer distinct observations than components asked for; "
@@ -436,35 +448,71 @@ struct ReportPage {
       aria-describedby="doubt-text"></canvas></figure>
       <p class="note" id="doubt-text"></p>
       \(table)
-      </section>
+      \(overlap)</section>
+
+      """
+  }
+
+  /// Which components' rows are taken for each other's.
+  private var overlap: String {
+    let K = model.componentCount
+    guard K > 1, K <= 30 else { return "" }
+    let heads = (0..<K).map { "<th scope=\"col\">\(chip($0))\($0)</th>" }.joined()
+    let lines = (0..<K).map { a in
+      let cells = (0..<K).map { b -> String in
+        let value = data.overlap[a, b]
+        let ink = value > 0.35 ? "#ffffff" : "#222222"
+        return
+          "<td style=\"background:\(MixturePicture.shade(value).hexText);color:\(ink);text-align:center\">"
+          + "\(MixturePicture.share(value))</td>"
+      }
+      return "<tr><th scope=\"row\">\(chip(a))\(a)</th>\(cells.joined())</tr>\n"
+    }
+    return """
+      <h3>How components overlap</h3>
+      <div class="scroll" tabindex="0" role="region" aria-label="Overlap of components"><table>
+      <thead><tr><th scope="col">rows of</th>\(heads)</tr></thead>
+      <tbody>
+      \(lines.joined())</tbody></table></div>
+      <p class="note">Of the rows of one component (weighed by its responsibility), the share whose most probable component \
+      is each of them.</p>
 
       """
   }
 
   private var choice: String {
     guard !report.candidates.isEmpty else { return "" }
-    let options = InformationCriterion.allCases.filter { criterion in
+    let ranks = report.criterion == .likelihoodRatioTest ? SelectionCriterion.bic : report.criterion
+    let options = SelectionCriterion.allCases.filter { criterion in
       report.candidates.contains { $0.value(of: criterion).isFinite }
     }.map { criterion in
-      "<option value=\"\(criterion.rawValue)\"\(criterion == report.criterion ? " selected" : "")>"
+      "<option value=\"\(criterion.rawValue)\"\(criterion == ranks ? " selected" : "")>"
         + "\(criterion.rawValue.uppercased())</option>"
     }.joined()
     let sorted = report.candidates.enumerated().sorted { a, b in
-      let (x, y) = (a.element.value(of: report.criterion), b.element.value(of: report.criterion))
+      let (x, y) = (a.element.value(of: ranks), b.element.value(of: ranks))
       if x.isNaN != y.isNaN { return y.isNaN }
       return x != y && !x.isNaN ? x < y : a.offset < b.offset
     }.map(\.element)
+    // Beside the three that everyone knows, the one that ranks.
+    var shown: [SelectionCriterion] = [.bic, .aic, .icl]
+    if !shown.contains(ranks) { shown.insert(ranks, at: 0) }
+    let heads = shown.map { "<th scope=\"col\">\($0.rawValue.uppercased())</th>" }.joined()
     func table(_ part: some Sequence<MixtureReport.Candidate>, _ label: String) -> String {
       let lines = part.map { c in
         "<tr\(c.isChosen ? " class=\"chosen\"" : "")><td>\(c.componentCount)</td>"
           + "<td class=\"words\">\(c.structure.markupEscaped)</td>"
-          + [c.bic, c.aic, c.icl, c.logLikelihood].map { "<td>\(NumberText.grouped($0))</td>" }
-          .joined() + "</tr>\n"
+          + shown.map { criterion in
+            let value = c.value(of: criterion)
+            return "<td>"
+              + (criterion == .normalizedEntropy
+                ? NumberText.short(value) : NumberText.grouped(value)) + "</td>"
+          }.joined() + "<td>\(NumberText.grouped(c.logLikelihood))</td></tr>\n"
       }
       return """
         <div class="scroll" tabindex="0" role="region" aria-label="\(label)"><table>
-        <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th><th scope="col">BIC</th>\
-        <th scope="col">AIC</th><th scope="col">ICL</th><th scope="col">log-likelihood</th></tr></thead>
+        <thead><tr><th scope="col">K</th><th class="words" scope="col">structure</th>\(heads)\
+        <th scope="col">log-likelihood</th></tr></thead>
         <tbody>
         \(lines.joined())</tbody></table></div>
         """
@@ -481,8 +529,8 @@ struct ReportPage {
       aria-describedby="criterion-text"></canvas></figure>
       <p class="note" id="criterion-text"></p>
       \(table(sorted.prefix(10), "The best candidates"))
-      <p class="note">Smaller is better for all three criteria. Listed by \(report.criterion.rawValue.uppercased()), \
-      best first; the highlighted one was kept.</p>
+      <p class="note">Smaller is better for all criteria. Listed by \(ranks.rawValue.uppercased()), \
+      best first; the highlighted one was kept\(report.criterion == ranks ? "" : ", by likelihood-ratio tests").</p>
       \(others)
       </section>
 

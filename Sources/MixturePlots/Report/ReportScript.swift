@@ -682,14 +682,19 @@ let reportScript = #"""
       const view = surface(canvas, narrow() ? 320 : 360), { pen, width, height } = view;
       if (!list.length) return;
       const ks = list.map(c => c.K), values = list.map(c => c[name]);
-      const pad = (Math.max(...values) - Math.min(...values)) * 0.06 || 1, ys = [Math.min(...values) - pad, Math.max(...values) + pad];
+      const pad = (Math.max(...values) - Math.min(...values)) * 0.06 || 1, least = Math.min(...values);
+      // Candidates that are far behind leave at the top.
+      const far = least + 3 * ([...values].sort((a, b) => a - b)[values.length >> 1] - least), most = Math.max(...values);
+      const isCut = far > least && far < most, high = isCut ? far : most + pad, ys = [least - (isCut ? (far - least) * 0.06 : pad), high];
       const left = leftMargin(pen, ys, height - 90, false), rows = Math.ceil(structures.length / Math.max(1, Math.floor((width - left) / 84)));
       const area = panel(left, 10 + rows * 20, width - left - 14, height - 66 - rows * 20, [Math.min(...ks) - 0.4, Math.max(...ks) + 0.4], ys);
       structures.forEach((structure, s) => {
+        pen.save(); pen.beginPath(); pen.rect(left, 10 + rows * 20, width - left - 14, height - 66 - rows * 20); pen.clip();
         const points = list.filter(c => c.structure === structure).sort((a, b) => a.K - b.K);
         pen.strokeStyle = pen.fillStyle = hue(s).hex; pen.lineWidth = 2; pen.setLineDash(dashOf(s));
         pen.beginPath(); points.forEach(c => pen.lineTo(area.x(c.K), area.y(c[name]))); pen.stroke(); pen.setLineDash([]);
         points.forEach(c => { pen.beginPath(); pen.arc(area.x(c.K), area.y(c[name]), 3.4, 0, 7); pen.fill(); });
+        pen.restore(); pen.strokeStyle = pen.fillStyle = hue(s).hex; pen.lineWidth = 2;
         const perRow = Math.max(1, Math.floor((width - left) / 84)), lx = left + (s % perRow) * 84, ly = 10 + Math.floor(s / perRow) * 20;
         pen.setLineDash(dashOf(s)); pen.beginPath(); pen.moveTo(lx, ly); pen.lineTo(lx + 26, ly); pen.stroke(); pen.setLineDash([]);
         pen.beginPath(); pen.arc(lx + 13, ly, 3.4, 0, 7); pen.fill();

@@ -8,8 +8,8 @@ struct DataScale: Sendable {
   let means: [Double]
   /// The variance of each feature (divided by n).
   let variances: [Double]
-  /// The logarithms of how far a background extends along each feature; nil if there is none.
-  var backgroundWidths: [Double]?
+  /// The background that a fit begins with; nil if there is none.
+  var background: UniformBackground?
 
   /// Measures a table in one pass, about the mean of some of its rows; in a second about its own mean only if the two
   /// lie farther apart than the standard deviation of a feature.

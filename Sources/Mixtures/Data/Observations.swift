@@ -13,6 +13,8 @@ public struct Observations: ObservationSource, Equatable {
   /// The observations in the rows of a matrix, with a name for each column or none.
   ///
   /// - Parameters:
+  ///   - matrix: The table, n × d.
+  ///   - featureNames: d names; nil if there are none.
   ///   - annotations: What the rows carry beside their features. Cells may be NaN if it allows missing values.
   /// - Throws: ``MixtureError/Code/emptyObservations`` if the matrix has no rows or no columns;
   ///   ``MixtureError/Code/shapeMismatch`` if there are names, but not one for each column;

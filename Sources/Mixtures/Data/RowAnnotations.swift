@@ -22,27 +22,43 @@ public struct RowAnnotations: Sendable, Equatable {
   public var projections: Projections?
   /// The components that rows are known to belong to; nil if nothing is known.
   public var knownComponents: KnownComponents?
+  /// The limits of cells without a value; nil if there are none.
+  public var limits: CensoringLimits?
+  /// The box outside of which nothing was observed; nil if there is none.
+  public var window: ObservationWindow?
+  /// The probability that a row is observed; nil if all are.
+  public var selection: SelectionFunction?
 
   /// Annotations from their parts.
   public init(
     caseWeights: CaseWeights? = nil, allowsMissing: Bool = false, noise: MeasurementNoise? = nil,
-    projections: Projections? = nil, knownComponents: KnownComponents? = nil
+    projections: Projections? = nil, knownComponents: KnownComponents? = nil,
+    limits: CensoringLimits? = nil, window: ObservationWindow? = nil,
+    selection: SelectionFunction? = nil
   ) {
     self.caseWeights = caseWeights
     self.allowsMissing = allowsMissing
     self.noise = noise
     self.projections = projections
     self.knownComponents = knownComponents
+    self.limits = limits
+    self.window = window
+    self.selection = selection
   }
 
   /// Whether there is nothing to tell.
   public var isEmpty: Bool {
     caseWeights == nil && !allowsMissing && noise == nil && projections == nil
-      && knownComponents == nil
+      && knownComponents == nil && limits == nil && window == nil && selection == nil
   }
 
   /// Whether every cell of every row is known exactly.
-  var isComplete: Bool { !allowsMissing && noise == nil && projections == nil }
+  var isComplete: Bool {
+    !allowsMissing && noise == nil && projections == nil && limits == nil && window == nil
+  }
+
+  /// Whether the rows are a part of what there is.
+  var isTruncated: Bool { window?.isActive ?? false || selection != nil }
 }
 
 /// Real-valued case weights: a row of weight w ≥ 0 enters every sum w times.
@@ -99,8 +115,13 @@ public struct Projections: Sendable, Equatable {
 /// For each row the components that it may belong to.
 ///
 /// A row that must belong to component k enters the likelihood with wₖ N(x; μₖ, Σₖ), one that may belong to several with the
-/// sum over them. Components that no row is known to belong to are free for all rows of which nothing is known.
+/// sum over them. Components that no row is known to belong to are free for all rows of which nothing is known. Which rows
+/// something is known of must have nothing to do with what they belong to: where outliers among them are known to be outliers,
+/// say so by ``background``.
 public struct KnownComponents: Sendable, Equatable {
+  /// What stands for the background in place of a component's number.
+  public static let background = -1
+
   /// The different sets of components.
   let sets: [Set<Int>]
   /// The number of each row's set; −1 for rows of which nothing is known.
@@ -165,6 +186,10 @@ extension RowAnnotations {
     }
     if let projections { result.projections!.indices = rows.map { projections.indices[$0] } }
     if let knownComponents { result.knownComponents = knownComponents.selecting(rows) }
+    if let limits {
+      result.limits = CensoringLimits(
+        lower: selecting(limits.lower), upper: selecting(limits.upper))
+    }
     return result
   }
 }
@@ -179,6 +204,7 @@ extension RowAnnotations {
     if let caseWeights { try requireValid(caseWeights, rowCount: n) }
     if let noise { try requireValid(noise, rowCount: n, featureCount: d) }
     if let projections { try requireValid(projections, rowCount: n, featureCount: d) }
+    try requireValidLimits(rowCount: n, featureCount: d)
     if let knownComponents {
       try requireCount(knownComponents.count, n, "sets of known components")
       if let row = (0..<n).first(where: { knownComponents[$0]?.isEmpty ?? false }) {
@@ -187,12 +213,14 @@ extension RowAnnotations {
           "row \(row) (counted from 0) may belong to no component at all; give it at least one, or nil if "
             + "nothing is known.")
       }
-      if let set = knownComponents.sets.firstIndex(where: { ($0.min() ?? 0) < 0 }) {
+      if let set = knownComponents.sets.firstIndex(where: {
+        ($0.min() ?? 0) < KnownComponents.background
+      }) {
         let row = knownComponents.indices.firstIndex(of: Int32(set))!
         throw MixtureError(
           .invalidAnnotation,
           "row \(row) (counted from 0) is known to belong to component \(knownComponents.sets[set].min()!); "
-            + "components count from 0.")
+            + "components count from 0, and \(KnownComponents.background) is the background.")
       }
     }
   }

@@ -80,7 +80,11 @@ struct QuasiNewton: Codable {
 
   /// Takes note of a model and of the model that EM makes of it, and derives a step. Nil if the two have no
   /// coordinates, as with a weight of zero.
-  mutating func consider(_ current: GaussianMixture, mapped: GaussianMixture) -> Outlook? {
+  ///
+  /// - Parameter added: What a prior adds to the information of the complete data.
+  mutating func consider(
+    _ current: GaussianMixture, mapped: GaussianMixture, added: PriorInformation? = nil
+  ) -> Outlook? {
     let isContinuing = chart?.fits(current) ?? false
     if !isContinuing {
       reset()
@@ -89,7 +93,7 @@ struct QuasiNewton: Codable {
     let chart = chart!
     let newPoint = chart.coordinates(of: current)
     let emStep = subtract(chart.coordinates(of: mapped), newPoint)
-    let metric = chart.metric(of: current)
+    let metric = chart.metric(of: current, added: added)
     var newGradient = emStep
     for index in newGradient.indices { newGradient[index] *= metric[index] }
     let nextGain = dot(emStep, newGradient)
@@ -188,6 +192,20 @@ struct QuasiNewton: Codable {
       add(factors[index] - factor, steps[index], to: &result)
     }
     return result
+  }
+}
+
+/// The rows that a prior stands for, for each component and each row of the table: as many as a component's own rows have
+/// information, so many times more has the objective.
+struct PriorInformation {
+  let weight: Double
+  let mean: Double
+  let covariance: Double
+
+  init(_ prior: PriorTerms, componentCount K: Int, caseWeight: Double) {
+    weight = prior.weightCount / caseWeight
+    mean = prior.meanCount / caseWeight
+    covariance = prior.count(K) / caseWeight
   }
 }
 
@@ -322,10 +340,11 @@ struct ParameterChart: Codable {
   }
 
   /// The information of the complete data in these coordinates, of a mixture near the reference, where it is 1.
-  func metric(of model: GaussianMixture) -> [Double] {
+  func metric(of model: GaussianMixture, added: PriorInformation? = nil) -> [Double] {
     let weights = model.weights
     let K = reference.componentCount
     let d = reference.featureCount
+    if let added { return metric(weights: weights, adding: added) }
     let ratios = zip(weights, reference.weights).map { $0 / $1 }
     var metric = ratios
     metric.reserveCapacity(units.count)
@@ -338,6 +357,25 @@ struct ParameterChart: Codable {
     }
     if let background = reference.background, let other = model.background {
       metric.append(other.share * (1 - other.share) / (background.share * (1 - background.share)))
+    }
+    return metric
+  }
+
+  /// The same with what a prior adds, in rows for each row of the table.
+  private func metric(weights: [Double], adding added: PriorInformation) -> [Double] {
+    let K = reference.componentCount
+    let each = reference.covariances.elementsPerMatrix
+    func ratio(_ k: Int, _ count: Double) -> Double {
+      (weights[k] + count) / reference.weights[k]
+    }
+    var metric = weights.indices.map { ratio($0, Double(K) * added.weight * weights[$0]) }
+    for k in 0..<K {
+      metric += repeatElement(ratio(k, added.mean), count: reference.featureCount)
+    }
+    if reference.structure.isShared {
+      metric += repeatElement(1 + Double(K) * added.covariance, count: each)
+    } else {
+      for k in 0..<K { metric += repeatElement(ratio(k, added.covariance), count: each) }
     }
     return metric
   }

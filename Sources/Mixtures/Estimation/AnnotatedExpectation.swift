@@ -23,14 +23,17 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
 
   /// The statistics of all rows under a model, about the model's means.
   ///
-  /// - Parameter componentNumbers: What the annotations call the model's components.
+  /// - Parameters:
+  ///   - assignment: What rows count for.
+  ///   - componentNumbers: What the annotations call the model's components.
   func statistics(
     under model: GaussianMixture, form: CovarianceStructure.Form, threadCount: Int,
-    componentNumbers: [Int]? = nil
+    by assignment: Assignment = .responsibilities, componentNumbers: [Int]? = nil
   ) throws(MixtureError) -> SufficientStatistics {
     let eye = try AnnotatedView(
       model, layout: layout, annotations: annotations, target: form,
       componentNumbers: componentNumbers, threadCount: threadCount)
+    let unseen = unseenRows(model)
     return try ThreadTeam.reduceShards(
       of: grid, threadCount: worthwhile(threadCount, model, form),
       makeWorker: { _ in makeWorker(model) }, add: { $0 += $1 }
@@ -45,29 +48,44 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         measured.lift(part!, into: &statistics)
         part = nil
       }
+      func assign(_ piece: AnnotatedPiece, into statistics: inout SufficientStatistics) {
+        piece.workspace.assign(
+          eye.columnCount, by: assignment, number: { piece.start + Int(piece.rows[$0]) },
+          into: &statistics)
+      }
       try visit(shard, worker, eye) { piece in
         let workspace = piece.workspace
         if piece.kind == 0 {
-          workspace.normalize(eye.columnCount, into: &statistics)
+          assign(piece, into: &statistics)
           workspace.accumulate(into: &statistics)
+        } else if let censored = piece.censored?.components {
+          assign(piece, into: &statistics)
+          for k in 0..<model.componentCount {
+            let r = workspace.joint(0, k)
+            if r != 0 { censored[k].add(r, k, to: &statistics) }
+          }
         } else if let noise = piece.noise {
-          workspace.normalize(eye.columnCount, into: &statistics)
+          assign(piece, into: &statistics)
           workspace.accumulate(noise, eye.noisy!)
         } else {
           if part == nil {
             measured = piece.model
             part = measured.makeStatistics()
           }
-          workspace.normalize(eye.columnCount, into: &part!)
+          assign(piece, into: &part!)
           workspace.accumulate(into: &part!)
         }
       } leaving: { kind, workspace in
         switch kind {
         case 0: workspace.finish(&statistics)
+        case RowLayout.censored: break
         case RowLayout.individual:
           eye.noisy!.lift(worker.noise(for: annotations, eye.model).takeSums(), into: &statistics)
         default: finish(workspace)
         }
+      }
+      forEachUnseen(besideShard: shard, caseWeight: statistics.caseWeight, unseen, model) {
+        $0.add($1, to: &statistics)
       }
       return statistics
     }
@@ -88,13 +106,145 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     }
   }
 
-  /// The case-weighted log-likelihood and entropy under a model.
+  /// Some numbers for each row: `fill` is called for some rows of one measurement at a time, with their log joint densities
+  /// in the workspace and the places of their numbers by position; `emptyRow` for rows without any cell.
+  func numbers(
+    under model: GaussianMixture, columns: Int, threadCount: Int?,
+    emptyRow: (_ row: Int, UnsafeMutableBufferPointer<Double>) -> Void,
+    _ fill: (AnnotatedPiece, (_ position: Int) -> UnsafeMutableBufferPointer<Double>) -> Void
+  ) throws(MixtureError) -> [Double] {
+    let count = source.observationCount * columns
+    var failure: MixtureError?
+    let result = [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
+      func output(_ row: Int) -> UnsafeMutableBufferPointer<Double> {
+        UnsafeMutableBufferPointer(rebasing: buffer[row * columns..<(row + 1) * columns])
+      }
+      do throws(MixtureError) {
+        for row in layout.kinds.indices where !layout.counts(row) { emptyRow(row, output(row)) }
+        try forEachPiece(under: model, threadCount: threadCount ?? Kernels.processorCount) {
+          piece in fill(piece) { output(piece.start + Int(piece.rows[$0])) }
+        }
+        initialized = count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return result
+  }
+
+  /// The case-weighted log-likelihood and entropy under a model: the bits of the ``statistics(under:form:threadCount:)``,
+  /// without moments.
   func score(
     under model: GaussianMixture, threadCount: Int
   ) throws(MixtureError) -> (logLikelihood: Double, entropy: Double) {
-    let statistics = try statistics(
-      under: model, form: model.structure.form, threadCount: threadCount)
-    return (statistics.logLikelihood, statistics.entropy)
+    let eye = try AnnotatedView(
+      model, layout: layout, annotations: annotations, target: model.structure.form,
+      componentNumbers: nil, threadCount: threadCount)
+    let unseen = unseenRows(model)
+    let totals = try ThreadTeam.reduceShards(
+      of: grid, threadCount: threadCount, makeWorker: { _ in makeWorker(model) },
+      add: { (sum: inout Totals, other) in sum.add(other) }
+    ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
+      var totals = Totals()
+      // Rows of one measurement come one after the other, and have a sum of their own.
+      var part = Totals()
+      try visit(shard, worker, eye) { piece in
+        let sums = piece.workspace.normalize(eye.columnCount)
+        let block = Totals(
+          caseWeight: sums.caseWeight, logLikelihood: sums.logLikelihood, entropy: sums.entropy)
+        if piece.hasMomentsOfItsOwn { part.add(block) } else { totals.add(block) }
+      } leaving: { _, _ in
+        totals.add(part)
+        part = Totals()
+      }
+      forEachUnseen(besideShard: shard, caseWeight: totals.caseWeight, unseen, model) {
+        totals.logLikelihood -= $1 * $0.logProbability
+      }
+      return totals
+    }
+    return (totals.logLikelihood, totals.entropy)
+  }
+
+  /// The sum of what all rows yield, shard by shard in a fixed tree: `body` adds rows of one measurement, with their log
+  /// joint densities under so many columns in the workspace, to the sum of their shard.
+  func reducePieces<Sum>(
+    under model: GaussianMixture, threadCount: Int, start: () -> Sum, add: (inout Sum, Sum) -> Void,
+    _ body: (AnnotatedPiece, _ columnCount: Int, inout Sum) -> Void
+  ) throws(MixtureError) -> Sum {
+    let eye = try AnnotatedView(
+      model, layout: layout, annotations: annotations, target: model.structure.form,
+      componentNumbers: nil, threadCount: threadCount)
+    return try ThreadTeam.reduceShards(
+      of: grid, threadCount: threadCount, makeWorker: { _ in makeWorker(model) }, add: add
+    ) { (worker: AnnotatedWorker, shard) throws(MixtureError) in
+      var sum = start()
+      try visit(shard, worker, eye) {
+        body($0, eye.columnCount, &sum)
+      } leaving: { _, _ in
+      }
+      return sum
+    }
+  }
+
+  /// Calls `body` with what a window leaves out beside the rows of a shard, and with the case weight of the rows that it is
+  /// left out beside: once if that is the same for all rows, else row by row.
+  private func forEachUnseen(
+    besideShard shard: Int, caseWeight: Double, _ unseen: UnseenRows?, _ model: GaussianMixture,
+    _ body: (UnseenRows, Double) -> Void
+  ) {
+    if let unseen { return body(unseen, caseWeight) }
+    guard annotations.window?.isActive ?? false else { return }
+    // Rows with noise of their own have each a probability of their own.
+    for row in grid.rows(ofShard: shard) where layout.counts(row) {
+      body(
+        unseenRows(model, besideRow: row),
+        usesWeights ? annotations.caseWeights?.values[row] ?? 1 : 1)
+    }
+  }
+
+  /// What a window leaves out, if that is the same for all rows.
+  private func unseenRows(_ model: GaussianMixture) -> UnseenRows? {
+    if let selection = annotations.selection { return UnseenRows(model, selection: selection) }
+    guard let window = annotations.window, window.isActive else { return nil }
+    switch annotations.noise {
+    case nil: return UnseenRows(model, window: window, noise: .none)
+    case .shared(let matrix):
+      return UnseenRows(
+        model, window: window,
+        noise: Measurement.Noise(
+          matrix.elements[...], featureCount: matrix.rowCount, cells: Array(0..<matrix.rowCount)))
+    case .standardDeviations, .covariances: return nil
+    }
+  }
+
+  /// What a window leaves out of rows with the noise of one row.
+  private func unseenRows(_ model: GaussianMixture, besideRow row: Int) -> UnseenRows {
+    let d = source.featureCount
+    var noise = Measurement.Noise.none
+    switch annotations.noise {
+    case .standardDeviations(let deviations):
+      // Infinite noise says that the cell tells nothing, not that it was all over the place.
+      noise = .diagonal(
+        (0..<d).map { deviations[row, $0].isFinite ? deviations[row, $0] * deviations[row, $0] : 0 }
+      )
+    case .covariances(let matrices):
+      noise = Measurement.Noise(
+        matrices.elements[row * d * d..<(row + 1) * d * d], featureCount: d, cells: Array(0..<d))
+    case .shared, nil: break
+    }
+    return UnseenRows(model, window: annotations.window!, noise: noise)
+  }
+
+  /// The log probability that each row was observed; nil if all rows are.
+  func logProbabilities(under model: GaussianMixture) -> [Double]? {
+    guard annotations.isTruncated else { return nil }
+    if let unseen = unseenRows(model) {
+      return Array(repeating: unseen.logProbability, count: source.observationCount)
+    }
+    return (0..<source.observationCount).map {
+      unseenRows(model, besideRow: $0).logProbability
+    }
   }
 
   private func worthwhile(
@@ -140,6 +290,9 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
         if group.kind == RowLayout.individual {
           visitNoisy(group.range, strided, range.lowerBound, worker, eye, body)
           leaving(group.kind, plain)
+        } else if group.kind == RowLayout.censored {
+          visitCensored(group.range, strided, range.lowerBound, worker, eye, body)
+          leaving(group.kind, plain)
         } else if group.kind == RowLayout.projected {
           for position in group.range {
             let row = Int(order[position])
@@ -159,6 +312,36 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
       }
     }
     if let failure { throw failure }
+  }
+
+  /// Rows with cells of which only limits are known, one at a time.
+  private func visitCensored(
+    _ positions: Range<Int>, _ rows: StridedRows, _ start: Int, _ worker: AnnotatedWorker,
+    _ eye: AnnotatedView, _ body: (AnnotatedPiece) -> Void
+  ) {
+    let d = source.featureCount
+    let workspace = worker.workspace(featureCount: d)
+    for position in positions {
+      let row = Int(worker.order[position])
+      let measurement = annotations.measurement(
+        ofRow: start + row, featureCount: d, includingLimited: true
+      ) { rows[row, $0] }
+      let components = CensoredRow.all(
+        eye.model, measurement, values: measurement.cells.map { rows[row, $0] },
+        limits: measurement.cells.map { annotations.limits(row: start + row, feature: $0) })
+      workspace.pack(count: 1) { _, j in rows[row, j].isNaN ? 0 : rows[row, j] }
+      finish(
+        AnnotatedPiece(
+          kind: RowLayout.censored, model: eye.models[0], workspace: workspace, start: start,
+          rows: UnsafeBufferPointer(start: worker.order + position, count: 1),
+          censored: AnnotatedPiece.Censored(
+            components: components, measurement: measurement,
+            known: measurement.cells.filter { !rows[row, $0].isNaN },
+            limits: measurement.cells.filter { rows[row, $0].isNaN }.map {
+              let limits = annotations.limits(row: start + row, feature: $0)
+              return ($0, limits.lower, limits.upper)
+            })), eye, body)
+    }
   }
 
   /// Rows with noise or gaps of their own, among their features as they are.
@@ -249,7 +432,15 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
     if usesWeights, let weights = annotations.caseWeights?.values {
       workspace.setCaseWeights { weights[piece.start + Int(piece.rows[$0])] }
     }
-    if let noise = piece.noise {
+    if let censored = piece.censored {
+      for (k, component) in censored.components.enumerated() {
+        workspace.fillJoint(k, with: component.logJoint)
+      }
+      if let background = eye.model.background {
+        workspace.fillJoint(
+          censored.components.count, with: max(censored.logJoint(background), -1e300))
+      }
+    } else if let noise = piece.noise {
       workspace.computeLogJoint(noise, eye.noisy!)
       if let background = eye.model.background {
         for position in piece.rows.indices {
@@ -276,6 +467,19 @@ final class AnnotatedRows<Source: ObservationSource>: Sendable {
   }
 }
 
+/// What rows sum to beside their moments.
+private struct Totals {
+  var caseWeight = 0.0
+  var logLikelihood = 0.0
+  var entropy = 0.0
+
+  mutating func add(_ other: Totals) {
+    caseWeight += other.caseWeight
+    logLikelihood += other.logLikelihood
+    entropy += other.entropy
+  }
+}
+
 /// Some rows of one measurement that are evaluated together.
 struct AnnotatedPiece {
   /// The number of the measurement, or ``RowLayout/individual``.
@@ -287,9 +491,42 @@ struct AnnotatedPiece {
   let rows: UnsafeBufferPointer<Int32>
   /// The noise of rows that carry their own.
   var noise: NoiseTiles?
+  /// Of one row with limits.
+  var censored: Censored?
+
+  /// A row with cells of which only limits are known.
+  struct Censored {
+    /// What each component makes of it.
+    let components: [CensoredRow]
+    /// What it measures, by value or by limits.
+    let measurement: Measurement
+    /// Its features with a value.
+    let known: [Int]
+    /// Its other features that were measured.
+    let limits: [(feature: Int, lower: Double, upper: Double)]
+
+    /// The log joint density with a background.
+    func logJoint(_ background: UniformBackground) -> Double {
+      background.logJoint(over: known)
+        + limits.reduce(0) { $0 + background.logPart(($1.lower, $1.upper), feature: $1.feature) }
+    }
+  }
+
+  /// Whether what is summed over the rows are moments of what they measure, and not of their features.
+  var hasMomentsOfItsOwn: Bool { kind != 0 && noise == nil && censored == nil }
 
   /// Replaces log joint densities by −½ the squared Mahalanobis distances, among the values that are known.
   func computeDistances(_ model: GaussianMixture) {
+    if let censored {
+      let measured = MeasuredModel(
+        model, Measurement(cells: censored.known, projection: nil, noise: .none),
+        target: model.structure.form)
+      let values = censored.known.map { workspace.element(0, $0) }
+      for k in 0..<model.componentCount {
+        workspace.setResponsibility(0, k, -0.5 * measured.squaredDistance(values, k))
+      }
+      return
+    }
     guard noise != nil else { return self.model.computeDistances(workspace) }
     // What is left of log N(y; μ, T) without its log determinant: row by row, as few ask for it.
     for position in rows.indices {
@@ -303,7 +540,7 @@ struct AnnotatedPiece {
   }
 
   /// What a row with noise of its own measures.
-  private func measurement(_ position: Int) -> Measurement {
+  func measurement(_ position: Int) -> Measurement {
     let d = workspace.featureCount
     let cells = noise!.observedFeatures(position, featureCount: d)
     let element = { (i: Int) in noise!.element(position, i) }
@@ -351,13 +588,11 @@ struct NoisyModel: Sendable {
       let g = Array(sums[k * each + 1..<k * each + 1 + d])
       let M = Array(sums[k * each + 1 + d..<(k + 1) * each])
       let covariance = matrices[covarianceStride == 0 ? 0 : k].elements
-      statistics.values[statistics.zerothStart + k] += n
-      // Σ M, d × d.
+      // Σ g, and Σ M, d × d.
+      var expected = Array(repeating: 0.0, count: d)
       var left = Array(repeating: 0.0, count: d * d)
       for i in 0..<d {
-        var sum = 0.0
-        for j in 0..<d { sum += covariance[i * d + j] * g[j] }
-        statistics.values[statistics.firstStart + k * d + i] += sum
+        for j in 0..<d { expected[i] += covariance[i * d + j] * g[j] }
         for j in 0..<d {
           var sum = 0.0
           for l in 0..<d {
@@ -366,24 +601,10 @@ struct NoisyModel: Sendable {
           left[i * d + j] = sum
         }
       }
-      func element(_ i: Int, _ j: Int) -> Double {
+      statistics.add(k, zeroth: n, first: { expected[$0] }) { i, j in
         var sum = 0.0
         for l in 0..<d { sum += left[i * d + l] * covariance[j * d + l] }
         return n * covariance[i * d + j] - sum
-      }
-      var index = statistics.secondStart + k * statistics.elementsPerSecond
-      for i in 0..<d {
-        switch statistics.form {
-        case .full:
-          for j in 0...i {
-            statistics.values[index] += element(i, j)
-            index += 1
-          }
-        case .diagonal:
-          statistics.values[index] += element(i, i)
-          index += 1
-        case .scalar: statistics.values[index] += element(i, i)
-        }
       }
     }
   }
@@ -420,7 +641,9 @@ private struct AnnotatedView: Sendable {
     let numbers = componentNumbers ?? Array(0..<K)
     let columns = columnCount
     excluded = (annotations.knownComponents?.sets ?? []).map { set in
-      let excluded = (0..<columns).filter { $0 == K || !set.contains(numbers[$0]) }
+      let excluded = (0..<columns).filter {
+        !set.contains($0 == K ? KnownComponents.background : numbers[$0])
+      }
       // Where none of them is left, nothing is known.
       return excluded.count == columns ? [] : excluded
     }
@@ -477,7 +700,7 @@ private final class AnnotatedWorker {
     func slot(_ kind: Int32) -> Int {
       kind >= 0 ? Int(kind) : measurementCount - 1 - Int(kind)
     }
-    var next = Array(repeating: 0, count: measurementCount + 3)
+    var next = Array(repeating: 0, count: measurementCount + 4)
     for kind in kinds { next[slot(kind)] += 1 }
     groups = []
     var place = 0

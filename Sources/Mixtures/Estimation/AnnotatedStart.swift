@@ -28,7 +28,7 @@ extension DataScale {
         try source.withRows(start..<end) { rows in
           for i in 0..<rows.count {
             let row = start + i
-            if !layout.kinds.isEmpty, layout.kinds[row] == RowLayout.skipped { continue }
+            guard layout.counts(row) else { continue }
             let w = weights?[row] ?? 1
             rowWeight += w
             func add(_ j: Int, _ x: Double) {
@@ -128,17 +128,16 @@ struct CompletedPart: Sendable {
     let n = source.observationCount
     let d = source.featureCount
     let layout = try RowLayout(source, leavingOut: true)
-    func counts(_ row: Int) -> Bool {
-      layout.kinds.isEmpty || layout.kinds[row] != RowLayout.skipped
-    }
     var chosen: [Int] = []
     if layout.countedRows <= limit {
-      chosen = (0..<n).filter(counts)
+      chosen = (0..<n).filter(layout.counts)
     } else {
       for i in 0..<limit {
         let (first, next) = (i * n / limit, (i + 1) * n / limit)
         let row = first + random.index(below: next - first)
-        if let row = (row..<next).first(where: counts) ?? (first..<row).first(where: counts) {
+        if let row = (row..<next).first(where: layout.counts)
+          ?? (first..<row).first(where: layout.counts)
+        {
           chosen.append(row)
         }
       }
@@ -151,7 +150,9 @@ struct CompletedPart: Sendable {
     rows = try Observations(matrix, annotations: annotations)
     weights = annotations?.caseWeights?.values ?? Array(repeating: 1, count: chosen.count)
     pinned = chosen.indices.map { i in
-      guard let set = annotations?.knownComponents?[i], set.count == 1 else { return nil }
+      guard let set = annotations?.knownComponents?[i], set.count == 1,
+        set != [KnownComponents.background]
+      else { return nil }
       return set.first
     }
     means = scale.means
@@ -298,23 +299,8 @@ struct CompletedPart: Sendable {
       means[$0] - statistics.origins[k, $0] + standardized[row, $0] * deviations[$0]
     }
     statistics.values[0] += weight
-    statistics.values[statistics.zerothStart + k] += weight
-    for j in 0..<d {
-      statistics.values[statistics.firstStart + k * d + j] += weight * difference[j]
-    }
-    var index = statistics.secondStart + k * statistics.elementsPerSecond
-    switch statistics.form {
-    case .full:
-      for i in 0..<d {
-        for j in 0...i {
-          statistics.values[index] += weight * difference[i] * difference[j]
-          index += 1
-        }
-      }
-    case .diagonal:
-      for j in 0..<d { statistics.values[index + j] += weight * difference[j] * difference[j] }
-    case .scalar:
-      statistics.values[index] += weight * difference.reduce(0) { $0 + $1 * $1 }
+    statistics.add(k, zeroth: weight, first: { weight * difference[$0] }) { i, j in
+      weight * difference[i] * difference[j]
     }
   }
 }
@@ -339,7 +325,7 @@ extension ExpectationMaximization {
     case .labels(let labels):
       return .statistics(
         try labelled(source, labels, scale: scale, componentCount: K, threadCount: threadCount))
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     }
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let part = try CompletedPart(
@@ -372,7 +358,13 @@ extension ExpectationMaximization {
         }
       }
       return .statistics(part.partition(K, form: form, random: &random).statistics)
-    case .kMeans:
+    case .hierarchical where source.annotations?.knownComponents == nil:
+      let count = Self.groupCount(rowCount: part.rows.observationCount, componentCount: K)
+      let groups = part.partition(count, form: form, random: &random).statistics
+      return .statistics(
+        groups.agglomerated(to: K, structure: covariance, variances: scale.variances)
+          ?? part.partition(K, form: form, random: &random).statistics)
+    case .kMeans, .hierarchical:
       return .statistics(part.partition(K, form: form, random: &random).statistics)
     case .labels, .model: preconditionFailure("handled above")
     }

@@ -97,6 +97,8 @@ struct TableIdentity: Sendable, Codable, Equatable {
       annotations.projections?.indices.forEach { add(Double($0 ?? -1)) }
       annotations.projections?.matrices.forEach { $0.elements.forEach(add) }
       annotations.knownComponents?.indices.forEach { add(Double($0)) }
+      annotations.limits.map { ($0.lower.elements + $0.upper.elements).forEach(add) }
+      annotations.window.map { ($0.lower + $0.upper).forEach(add) }
     }
     self.digest = digest
   }
@@ -198,7 +200,15 @@ extension ExpectationMaximization {
     try require("rescue policy", \.rescuePolicy.rawValue)
     try require("background", \.background)
     try require("acceleration", \.acceleration.rawValue)
+    try require("precision", \.precision.rawValue)
+    try require("algorithm", \.algorithm)
+    try require("number of moves", \.splitMerge)
+    try require("halving", \.halving)
     try require("seed", \.seed)
+    if prior != kept.prior { throw .checkpointMismatch("is of a fit with another prior") }
+    if fixed != kept.fixed {
+      throw .checkpointMismatch("is of a fit with other fixed parameters")
+    }
     if initialization != kept.initialization {
       throw .checkpointMismatch("is of a fit with another start")
     }
@@ -228,6 +238,11 @@ struct RunState: Sendable, Codable {
   /// The model that was scored last, and what became known of it.
   var model: GaussianMixture?
   var logLikelihood = -Double.infinity
+  var logPrior = 0.0
+  /// With classification EM only.
+  var classificationLogLikelihood: Double?
+  /// While models are drawn, the best so far.
+  var likeliest: Likeliest?
   var entropy = 0.0
   var caseWeight = 0.0
   /// What annotations of rows call the components; nil while they are 0 ..< K.
@@ -242,8 +257,21 @@ struct RunState: Sendable, Codable {
   var quasiNewton = QuasiNewton()
   var outlooks: [Outlook] = []
   var trial: Trial?
+  var moves: [SplitMergeMove]?
+  var held: HeldParameters?
   /// Seconds that the restart has taken.
   var seconds = 0.0
+
+  /// A model, and what became known of it.
+  struct Likeliest: Codable {
+    let model: GaussianMixture
+    let logLikelihood: Double
+    let logPrior: Double
+    let entropy: Double
+    let isMaximized: Bool
+
+    var objective: Double { logLikelihood + logPrior }
+  }
 
   /// After components without weight were moved: the model without them, to return to if that did not help, and which of
   /// the events told of it.
@@ -290,12 +318,19 @@ struct RunState: Sendable, Codable {
 }
 
 extension RunState {
+  /// What is maximised.
+  var objective: Double { (classificationLogLikelihood ?? logLikelihood) + logPrior }
+
   /// Whether the parts have the shapes that the others demand, so that a damaged file is found out.
   func isConsistent(featureCount d: Int) -> Bool {
-    let models = [next, model, fallback?.model, trial?.mapped].compactMap { $0 }
+    let models = [next, model, fallback?.model, trial?.mapped, likeliest?.model].compactMap { $0 }
     return models.allSatisfy { $0.featureCount == d } && iteration >= 0
       && fallback?.events.allSatisfy(rescued.indices.contains) ?? true
       && trial.map { $0.statistics.origins.columnCount == d && model != nil } ?? true
       && (trace.isEmpty || model != nil) && quasiNewton.isConsistent(featureCount: d)
+      && held.map {
+        $0.isConsistent(featureCount: d)
+          && (fallback != nil || $0.componentCount == next?.componentCount)
+      } ?? true
   }
 }

@@ -53,31 +53,16 @@ extension ObservationSource {
     }
   }
 
-  /// Calls `body` once for each block of rows, on several threads, with the block packed.
-  func forEachBlock(
-    componentCount: Int, threadCount: Int?, _ body: (Workspace, Range<Int>) -> Void
-  ) throws(MixtureError) {
-    let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
-    try ThreadTeam.forEachShard(
-      of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,
-          componentCount: componentCount)
-      }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      for rows in grid.blocks(ofShard: shard) {
-        try load(rows, into: workspace)
-        body(workspace, rows)
-      }
-    }
-  }
-
   /// Packs rows; throws naming the first value that is not finite.
   func load(_ rows: Range<Int>, into workspace: Workspace) throws(MixtureError) {
+    try load(rows) { workspace.pack($0) }
+  }
+
+  /// The same with any way of packing, which tells whether all numbers are finite.
+  func load(_ rows: Range<Int>, _ pack: (StridedRows) -> Bool) throws(MixtureError) {
     var failure: MixtureError?
     try withRows(rows) { block in
-      guard !workspace.pack(block) else { return }
+      guard !pack(block) else { return }
       for row in 0..<block.count {
         for column in 0..<featureCount where !block[row, column].isFinite {
           failure = .nonFinite(
@@ -103,6 +88,8 @@ final class Expectation<Source: ObservationSource> {
   private let grid: ShardGrid
   private let isSkipping: Bool
   private var workers: [Worker]
+  /// Sums that were added to others: their memory serves the next ones.
+  private let spent = Lock<[SufficientStatistics]>([])
   /// The component that each row was nearest to; empty until it pays to know.
   private var labels: UnsafeMutableBufferPointer<UInt16>
   private var labelledComponents = 0
@@ -155,16 +142,27 @@ final class Expectation<Source: ObservationSource> {
 
   /// The statistics of all rows under a model, about the model's means.
   ///
-  /// - Parameter componentNumbers: What the rows' annotations call the model's components, if not 0 ..< K.
+  /// - Parameters:
+  ///   - assignment: What rows count for. Work is left out for responsibilities only.
+  ///   - componentNumbers: What the rows' annotations call the model's components, if not 0 ..< K.
   /// - Throws: ``MixtureError/Code/nonFiniteObservation``, or what the source throws.
   func statistics(
-    under model: GaussianMixture, componentNumbers: [Int]? = nil
+    under model: GaussianMixture, by assignment: Assignment = .responsibilities,
+    componentNumbers: [Int]? = nil
   ) throws(MixtureError) -> SufficientStatistics {
     let K = model.componentCount
     if source.annotations != nil || model.background != nil {
       if annotated == nil { annotated = try AnnotatedRows(source, usesWeights: true) }
       return try annotated!.statistics(
-        under: model, form: form, threadCount: threadCount, componentNumbers: componentNumbers)
+        under: model, form: form, threadCount: threadCount, by: assignment,
+        componentNumbers: componentNumbers)
+    }
+    if assignment != .responsibilities {
+      return try source.statistics(about: model.means, form: form, threadCount: threadCount) {
+        workspace, rows, statistics in
+        workspace.computeLogJoint(model)
+        workspace.assign(K, by: assignment, number: { rows.lowerBound + $0 }, into: &statistics)
+      }
     }
     let threads = ThreadTeam.worthwhile(
       threadCount, rowCount: source.observationCount, componentCount: K,
@@ -176,7 +174,7 @@ final class Expectation<Source: ObservationSource> {
       && model.structure.form == .full && source.observationCount >= 8 * d
     let single =
       isWide && zeroShare >= Self.screenedShare
-      ? SingleModel(model, kernels: .active, rowsPerBlock: grid.rowsPerBlock) : nil
+      ? SingleModel(model, kernels: .active, threadCount: threads) : nil
     let pool = Lock((idle: takeWorkers(K), busy: [Worker]()))
     let blockRows = SparseBlock.rowCount(
       grid: grid, form: form, featureCount: source.featureCount)
@@ -196,30 +194,38 @@ final class Expectation<Source: ObservationSource> {
         pool.withLock { $0.busy.append(worker) }
         return worker
       },
-      add: { $0 += $1 }
+      add: { (sum: inout SufficientStatistics, other: SufficientStatistics) in
+        sum += other
+        spent.withLock { $0.append(other) }
+      }
     ) { (worker: Worker, shard) throws(MixtureError) in
-      var statistics = SufficientStatistics(origins: model.means, form: form)
+      var statistics = blank(about: model.means)
       let workspace = worker.workspace
       let shardRows = grid.rows(ofShard: shard)
       guard let candidates, let labels else {
-        for rows in grid.blocks(ofShard: shard) {
-          var isDone = false
+        for part in parts(ofShard: shard, isScreening: single != nil, K) {
           if let single {
             let screened =
               worker.screened ?? ScreenedBlock(workspace: workspace, grid: grid, componentCount: K)
             worker.screened = screened
-            try source.withRows(rows) { block in
-              isDone = model.withPointers { screened.computeLogJoint(block, $0, single) }
+            var zeroCount: Int?
+            try source.withRows(part) { rows in
+              zeroCount = model.withPointers { screened.add(rows, $0, single, to: &statistics) }
             }
-            if isDone { worker.screenedBlockCount += 1 }
+            if let zeroCount {
+              worker.screenedBlockCount += (part.count + grid.rowsPerBlock - 1) / grid.rowsPerBlock
+              worker.zeroCount += zeroCount
+              continue
+            }
           }
-          if !isDone {
+          for start in stride(from: part.lowerBound, to: part.upperBound, by: grid.rowsPerBlock) {
+            let rows = start..<min(start + grid.rowsPerBlock, part.upperBound)
             try source.load(rows, into: workspace)
             workspace.computeLogJoint(model)
+            workspace.normalize(K, into: &statistics)
+            if isWide { worker.zeroCount += workspace.countZeros(K) }
+            workspace.accumulate(into: &statistics)
           }
-          workspace.normalize(K, into: &statistics)
-          if isWide { worker.zeroCount += workspace.countZeros(K) }
-          workspace.accumulate(into: &statistics)
         }
         workspace.finish(&statistics)
         return statistics
@@ -259,6 +265,27 @@ final class Expectation<Source: ObservationSource> {
       / (Double(source.observationCount) * Double(K))
     for worker in workers { worker.zeroCount = 0 }
     return statistics
+  }
+
+  /// The statistics of no rows, in memory that is there already if there is any.
+  private func blank(about origins: Matrix) -> SufficientStatistics {
+    guard var statistics = spent.withLock({ $0.popLast() }),
+      statistics.componentCount == origins.rowCount
+    else { return SufficientStatistics(origins: origins, form: form) }
+    statistics.clear(about: origins)
+    return statistics
+  }
+
+  /// What a shard is processed in: whole, or in parts that are screened.
+  private func parts(ofShard shard: Int, isScreening: Bool, _ K: Int) -> [Range<Int>] {
+    let rows = grid.rows(ofShard: shard)
+    let most =
+      isScreening
+      ? ScreenedBlock.rowCount(grid: grid, featureCount: source.featureCount, componentCount: K)
+      : rows.count
+    return stride(from: rows.lowerBound, to: rows.upperBound, by: most).map {
+      $0..<min($0 + most, rows.upperBound)
+    }
   }
 
   /// The workers of the last call, if they are fit for K components.

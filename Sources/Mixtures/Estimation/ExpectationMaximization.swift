@@ -1,6 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-/// Fits a Gaussian mixture by maximum likelihood with the EM algorithm.
+/// Fits a Gaussian mixture by maximum likelihood, or by maximum a posteriori, with the EM algorithm.
 ///
 /// ```swift
 /// let fit = try ExpectationMaximization(componentCount: 2, covariance: .full).fit(observations)
@@ -21,7 +21,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var equalWeights: Bool
   /// Where to start.
   public var initialization: Initialization
-  /// How many times to start; the end with the largest log-likelihood is kept. Starts that make no random choice are
+  /// How many times to start; the end with the largest objective (without a prior: log-likelihood) is kept. Starts that make no random choice are
   /// made once.
   public var restartCount: Int
   /// When to stop iterating.
@@ -30,6 +30,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// semidefinite. EII and VII, which know one unit only, keep λ at or above floor times the mean variance; EVE, VVE, EEV
   /// and VEV keep every eigenvalue at or above floor times the least variance. Zero means none.
   public var covarianceFloor: Double
+  /// A prior of the parameters. With one, the fit maximises the log-likelihood plus the logarithm of the prior's density.
+  public var prior: MixturePrior
+  /// Parameters that stay as they are.
+  public var fixed: FixedParameters
   /// What to do with a component that collapses.
   public var rescuePolicy: RescuePolicy
   /// Whether the E-step leaves out rows and components that can have nothing to do with each other, before it computes
@@ -37,8 +41,30 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var skipping: Bool
   /// Whether there is a uniform background beside the components, for rows that belong to none.
   public var background: BackgroundRule
+  /// The arithmetic of the E-steps of plain rows; rows that carry more than their features, and a background, have double
+  /// precision. With ``Precision/single`` a gain of less than 2⁻²⁴ nats per observation counts as none,
+  /// and the log-likelihood and entropy of the result are those of its model in double precision.
+  public var precision: Precision
+  /// What the E-steps hand to the M-steps: responsibilities, or something else. Only EM's own iterations are accelerated,
+  /// leave out work and may be in single precision.
+  public var algorithm: Algorithm
   /// Whether iterations go further than EM's.
   public var acceleration: Acceleration
+  /// How many moves out of a local maximum are tried at a time, each of which merges two components and splits a third; 0
+  /// means none.
+  ///
+  /// Moves begin where a restart has converged. The likeliest to help, by a few iterations on a part of the table, are
+  /// followed to their ends one after the other; the first that ends higher by more than the stopping rule leaves is kept,
+  /// and others are sought from there. A fit with fixed parameters, rows of known components or fewer than three components
+  /// has no moves. They are neither observed nor kept in checkpoints. Ueda, Nakano, Ghahramani & Hinton (2000),
+  /// [doi:10.1162/089976600300015088](https://doi.org/10.1162/089976600300015088).
+  public var splitMerge: Int
+  /// Whether restarts that lag behind are given up early: of all restarts the better half goes on from a first rung, half of
+  /// those from a rung twice as high, until one is left. That one has the bits that it would have without the others.
+  ///
+  /// A restart that is given up counts with the log-likelihood that it had. Jamieson & Talwalkar (2016), "Non-stochastic best
+  /// arm identification and hyperparameter optimization", AISTATS 240–248.
+  public var halving: Bool
   /// The seed of all random choices.
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
@@ -49,9 +75,12 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     componentCount: Int, covariance: CovarianceStructure = .full, equalWeights: Bool = false,
     initialization: Initialization = .shortRuns, restartCount: Int = 1,
     stoppingRule: StoppingRule = StoppingRule(), covarianceFloor: Double = 1e-6,
+    prior: MixturePrior = .none, fixed: FixedParameters = .none,
     rescuePolicy: RescuePolicy = .reseed, background: BackgroundRule = .none,
-    acceleration: Acceleration = .quasiNewton,
-    skipping: Bool = true, seed: UInt64 = 0, threadCount: Int? = nil
+    algorithm: Algorithm = .em, acceleration: Acceleration = .quasiNewton,
+    splitMerge: Int = 0, halving: Bool = false,
+    skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
+    threadCount: Int? = nil
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
@@ -60,12 +89,44 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     self.restartCount = restartCount
     self.stoppingRule = stoppingRule
     self.covarianceFloor = covarianceFloor
+    self.prior = prior
+    self.fixed = fixed
     self.rescuePolicy = rescuePolicy
     self.background = background
+    self.splitMerge = splitMerge
+    self.halving = halving
     self.skipping = skipping
+    self.precision = precision
+    self.algorithm = algorithm
     self.acceleration = acceleration
     self.seed = seed
     self.threadCount = threadCount
+  }
+
+  /// Decodes settings; those that were written before ``precision`` are in double precision, those before ``algorithm``
+  /// are of EM.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      componentCount: try container.decode(Int.self, forKey: .componentCount),
+      covariance: try container.decode(CovarianceStructure.self, forKey: .covariance),
+      equalWeights: try container.decode(Bool.self, forKey: .equalWeights),
+      initialization: try container.decode(Initialization.self, forKey: .initialization),
+      restartCount: try container.decode(Int.self, forKey: .restartCount),
+      stoppingRule: try container.decode(StoppingRule.self, forKey: .stoppingRule),
+      covarianceFloor: try container.decode(Double.self, forKey: .covarianceFloor),
+      prior: try container.decodeIfPresent(MixturePrior.self, forKey: .prior) ?? .none,
+      fixed: try container.decodeIfPresent(FixedParameters.self, forKey: .fixed) ?? .none,
+      rescuePolicy: try container.decode(RescuePolicy.self, forKey: .rescuePolicy),
+      background: try container.decodeIfPresent(BackgroundRule.self, forKey: .background) ?? .none,
+      algorithm: try container.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .em,
+      acceleration: try container.decode(Acceleration.self, forKey: .acceleration),
+      splitMerge: try container.decodeIfPresent(Int.self, forKey: .splitMerge) ?? 0,
+      halving: try container.decodeIfPresent(Bool.self, forKey: .halving) ?? false,
+      skipping: try container.decode(Bool.self, forKey: .skipping),
+      precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
+      seed: try container.decode(UInt64.self, forKey: .seed),
+      threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount))
   }
 
   /// Fits a mixture to observations.
@@ -89,9 +150,10 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   /// - Complexity: For each iteration O(n·K·d²) with full covariances, O(n·K·d) otherwise. Memory
   ///   O(threads · K·d²) beside the data, and a part of the rows where the start is sought; never n or n · K.
   ///
-  /// **Numerics.** The log-likelihood never falls by more than rounding from one iteration to the next, except where
-  /// `rescued` records that a component with a singular covariance was replaced. Adding a constant to a feature changes
-  /// nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the scale.
+  /// **Numerics.** The log-likelihood (with a prior: the objective) never falls by more than rounding from one iteration to
+  /// the next, except where `rescued` records that a component with a singular covariance was replaced. Adding a constant
+  /// to a feature changes nothing beyond rounding, and scaling it changes the log-likelihood by n times the logarithm of the
+  /// scale.
   public func fit(
     _ source: some ObservationSource,
     checkpoints: CheckpointPlan<FitCheckpoint>? = nil,
@@ -101,11 +163,15 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     try source.requireRowsAndColumns()
     let threadCount = threadCount ?? Kernels.processorCount
     var scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
-    if background != .none {
-      scale.backgroundWidths = try background.logWidths(for: source, scale: scale)
-    }
-    try scale.requireSpread(for: covariance, of: source)
+    scale.background = try background.first(for: source, scale: scale)
+    try prior.requireValid(for: covariance, featureCount: source.featureCount)
+    let terms = priorTerms(scale)
+    // A prior that is positive definite says what rows in a plane do not, but not in which unit a constant is measured.
+    let isSpread = terms?.isDefinite ?? false
+    try scale.requireSpread(
+      for: isSpread && covariance.form == .full ? .vvi : covariance, of: source)
     try requireFittingStart(for: source)
+    let held = try requireFixable(featureCount: source.featureCount)
 
     var K = componentCount
     var reduction: RescueEvent?
@@ -121,14 +187,26 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
 
     let first = { (restart: Int, threadCount: Int) throws(MixtureError) -> EMRun in
       var run = EMRun(self, scale: scale, restart: restart, threadCount: threadCount)
-      try run.begin(
-        on: source,
-        from: start(
-          on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount))
+      run.hold(held)
+      var start = try start(
+        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
+      if let held, case .model(let model) = start, fixed.values != nil {
+        start = .model(try held.fixing(model))
+      }
+      try run.begin(on: source, from: start)
       return run
     }
     let ends: RestartEnds
-    if let checkpoints {
+    if halving, usedRestartCount > 1 {
+      if checkpoints != nil {
+        throw MixtureError(
+          .invalidSetting,
+          "restarts by halving are all under way at once, of which a checkpoint keeps one only. Use "
+            + "one without the other.")
+      }
+      ends = try halvedRestarts(
+        on: source, threadCount: threadCount, observer: observer, first: first)
+    } else if let checkpoints {
       ends = try restarts(
         on: source, scale: scale, threadCount: threadCount, plan: checkpoints, observer: observer
       ) { (restart) throws(MixtureError) in try first(restart, threadCount) }
@@ -146,6 +224,31 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     return ends.best.result(
       observationCount: source.observationCount, criterionCount: try source.criterionCount(),
       ends: ends.logLikelihoods, reduction: reduction)
+  }
+
+  /// The prior as the M-step wants it; nil if there is none.
+  func priorTerms(_ scale: DataScale) -> PriorTerms? {
+    prior.conjugatePrior(scale, covariance, componentCount: componentCount).map {
+      PriorTerms($0, structure: covariance)
+    }
+  }
+
+  private func requireFixable(featureCount: Int) throws(MixtureError) -> HeldParameters? {
+    var start: GaussianMixture?
+    switch initialization {
+    case .model(let model): start = model
+    case .labels: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities:
+      guard fixed.isEmpty else {
+        throw MixtureError(
+          .invalidSetting,
+          "parameters are fixed, but the start does not say which component is which. Start from a "
+            + "model or from labels.")
+      }
+    }
+    return try fixed.held(
+      covariance, componentCount: componentCount, featureCount: featureCount,
+      equalWeights: equalWeights, values: start)
   }
 
   func requireValidSettings() throws(MixtureError) {
@@ -169,11 +272,23 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       "the covariance floor is \(covarianceFloor); it must be at least 0 and less than 1, "
         + "a fraction of the data's variance.")
     try require(
+      splitMerge >= 0 && splitMerge <= 10_000,
+      "the number of moves to try is \(splitMerge); it must be at least 0 and at most 10000.")
+    try algorithm.requireValid(precision: precision)
+    try require(
       threadCount ?? 1 >= 1,
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")
   }
 
   func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+    if background == .none, let known = source.annotations?.knownComponents,
+      let row = (0..<known.count).first(where: { known[$0] == [KnownComponents.background] })
+    {
+      throw MixtureError(
+        .invalidAnnotation,
+        "row \(source.firstRowNumber + row) (counted from 0) is known to belong to the background, but the fit has none."
+      )
+    }
     if let known = source.annotations?.knownComponents,
       let row = (0..<known.count).first(where: { (known[$0]?.max() ?? 0) >= componentCount })
     {
@@ -184,7 +299,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       )
     }
     switch initialization {
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: break
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: break
     case .labels(let labels):
       guard labels.count == source.observationCount else {
         throw MixtureError(
@@ -226,8 +341,9 @@ struct EMRun {
   let settings: ExpectationMaximization
   let scale: DataScale
   let floor: CovarianceFloor
+  let prior: PriorTerms?
   let restart: Int
-  let threadCount: Int
+  var threadCount: Int
   let began = ContinuousClock.now
   /// Seconds that the restart took before it was resumed.
   let earlierSeconds: Double
@@ -235,7 +351,11 @@ struct EMRun {
   private(set) var state: RunState
   var model: GaussianMixture? { state.model }
   var logLikelihood: Double { state.logLikelihood }
+  /// The log-likelihood (or classification log-likelihood) plus the logarithm of the prior's density, which is maximised.
+  var objective: Double { state.objective }
   var stoppingReason: StoppingReason { state.stoppingReason }
+  /// Whether it waits to go on.
+  private(set) var isPaused = false
   /// Whether a covariance was held at the floor.
   var isFloored: Bool { !state.floored.isEmpty }
 
@@ -248,6 +368,7 @@ struct EMRun {
     self.restart = restart
     self.threadCount = threadCount
     floor = CovarianceFloor(minimumVariances: scale.variances.map { $0 * settings.covarianceFloor })
+    prior = settings.priorTerms(scale)
     self.state = state ?? RunState(reseedsLeft: settings.componentCount)
     earlierSeconds = self.state.seconds
   }
@@ -257,23 +378,69 @@ struct EMRun {
     return earlierSeconds + Double(whole) + Double(part) * 1e-18
   }
 
+  /// Sets which parameters stay as they are; before the first model.
+  mutating func hold(_ parameters: HeldParameters?) {
+    state.held = parameters
+  }
+
   /// Makes the first model.
   mutating func begin(on source: some ObservationSource, from start: Start) throws(MixtureError) {
     switch start {
     case .model(let model):
-      state.next = scale.backgroundWidths == nil ? model : try withBackground(model, of: nil)
+      state.next = scale.background == nil ? model : try withBackground(model, of: nil)
     case .statistics(let statistics):
       state.next = try maximize(statistics, on: source, iteration: 0)
       state.isMaximized = true
     }
   }
 
-  /// Iterates from where the state stands until a reason to stop. Before each E-step `checkpoint` is shown the state.
+  /// Iterates from where the state stands until a reason to stop, or before the given iteration is scored. Before each
+  /// E-step `checkpoint` is shown the state.
   mutating func iterate(
-    on source: some ObservationSource,
+    on source: some ObservationSource, pausingBefore rung: Int? = nil,
     checkpoint: ((RunState) throws(MixtureError) -> Void)? = nil,
     observer: ((IterationReport) -> ObserverDecision)?
   ) throws(MixtureError) {
+    isPaused = false
+    try iterateToTheEnd(
+      on: source, pausingBefore: rung, checkpoint: checkpoint, observer: observer)
+    if isPaused { return }
+    try scoreInDoublePrecision(on: source)
+    try moveComponents(on: source)
+  }
+
+  private mutating func scoreInDoublePrecision(
+    on source: some ObservationSource
+  ) throws(MixtureError) {
+    guard settings.precision == .single, let model = state.model, let last = state.trace.last else {
+      return
+    }
+    // What is reported, and compared with other fits, is in double precision.
+    let score = try model.score(source, threadCount: threadCount)
+    state.logLikelihood = score.logLikelihood
+    state.entropy = score.entropy
+    state.trace[state.trace.count - 1] = IterationRecord(
+      iteration: last.iteration, logLikelihood: score.logLikelihood, logPrior: last.logPrior,
+      weights: last.weights, seconds: elapsedSeconds)
+  }
+
+  /// What the log-likelihood of an observation must change by for that to be more than rounding in single precision.
+  private static var singleResolution: Double { 0x1p-24 }
+
+  /// What rounding alone may change a log-likelihood by.
+  private func rounding(_ statistics: SufficientStatistics) -> Double {
+    switch settings.precision {
+    case .double: 0x1p-50 * abs(statistics.logLikelihood)
+    case .single: Self.singleResolution * statistics.caseWeight
+    }
+  }
+
+  private mutating func iterateToTheEnd(
+    on source: some ObservationSource, pausingBefore rung: Int?,
+    checkpoint: ((RunState) throws(MixtureError) -> Void)?,
+    observer: ((IterationReport) -> ObserverDecision)?
+  ) throws(MixtureError) {
+    let frame = SingleFrame(scale, form: settings.covariance.form)
     // The target's moments, also while the start has a poorer structure.
     let expectation = Expectation(
       source, form: settings.covariance.form, threadCount: threadCount,
@@ -282,18 +449,35 @@ struct EMRun {
     var iteration = state.iteration
     var isMaximized = state.isMaximized
     while true {
-      if let checkpoint {
+      let isAtRung = rung.map { iteration >= $0 } ?? false
+      if checkpoint != nil || isAtRung {
         state.next = current
         state.iteration = iteration
         state.isMaximized = isMaximized
         state.seconds = elapsedSeconds
-        try checkpoint(state)
+        try checkpoint?(state)
       }
-      let statistics = try expectation.statistics(
-        under: current, componentNumbers: state.componentNumbers)
+      if isAtRung {
+        isPaused = true
+        return
+      }
+      let assignment = settings.assignment(restart: restart, iteration: iteration)
+      let statistics: SufficientStatistics
+      if settings.precision == .single, assignment == .responsibilities, source.annotations == nil,
+        current.background == nil
+      {
+        statistics = try source.singleExpectation(
+          under: current, form: settings.covariance.form, frame: frame, threadCount: threadCount)
+      } else {
+        statistics = try expectation.statistics(
+          under: current, by: assignment, componentNumbers: state.componentNumbers)
+      }
+      let logPrior = prior?.logDensity(of: current) ?? 0
+      let objective = criterion(statistics) + logPrior
       if let fallback = state.fallback {
         state.fallback = nil
-        if statistics.logLikelihood < state.logLikelihood {
+        if objective < state.objective {
+          state.held?.keepFirst(fallback.model.componentCount)
           for index in fallback.events {
             state.rescued[index] = RescueEvent(
               action: .dropped, component: state.rescued[index].component, iteration: iteration,
@@ -306,7 +490,8 @@ struct EMRun {
           continue
         }
       }
-      if let trial = state.trial, !(statistics.logLikelihood >= state.logLikelihood) {
+      let allowance = settings.precision == .single ? rounding(statistics) : 0
+      if let trial = state.trial, !(objective >= state.objective - allowance) {
         // The step is taken back: after this iteration the model is what it was, and EM's own step is next.
         state.trial = nil
         state.quasiNewton.takeBack()
@@ -321,14 +506,24 @@ struct EMRun {
         let isAccelerated = state.trial != nil
         if isAccelerated { state.quasiNewton.keep() }
         state.trial = nil
-        let gain = note(current, statistics, iteration, isAccelerated: isAccelerated)
+        let gain = note(
+          current, statistics, logPrior, iteration, isAccelerated: isAccelerated)
+        if case .drawn = assignment { keepLikeliest(isMaximized: isMaximized) }
+        if state.held?.isEverything ?? false {
+          // Nothing can change.
+          let decision = observer?(record(statistics, iteration, nil))
+          state.stoppingReason = decision == .stop ? .observer : .converged
+          return
+        }
         // The step is made before the question whether to stop, since it tells how much is left.
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-          floor: floor, previous: current)
+          floor: floor, prior: prior, held: state.held, threadCount: threadCount, previous: current)
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
-        let outlook = isMaximized ? look(from: current, to: mapped) : nil
+        let outlook =
+          isMaximized && assignment == .responsibilities
+          ? look(from: current, to: mapped, caseWeight: statistics.caseWeight) : nil
         let report = record(statistics, iteration, outlook)
         let decision = observer?(report)
         if isMet(gain: gain, outlook: outlook) {
@@ -337,11 +532,29 @@ struct EMRun {
         }
         if let reason = reason(after: iteration, decision) {
           state.stoppingReason = reason
+          if case .drawn = assignment { returnToLikeliest(iteration) }
           return
+        }
+        if case .drawn = assignment {
+          iteration += 1
+          isMaximized = isMaximized || mapped != nil
+          // A draw that leaves a component without a covariance is made again, with other numbers.
+          current = mapped ?? current
+          let next = settings.assignment(restart: restart, iteration: iteration)
+          if next == .responsibilities, let likeliest = state.likeliest {
+            current = likeliest.model
+            isMaximized = likeliest.isMaximized
+            state.likeliest = nil
+          }
+          continue
         }
         if let mapped {
           note(floored: step.floored, iteration + 1)
-          if outlook != nil, let candidate = acceleratedModel(caseWeight: statistics.caseWeight) {
+          // Where a step gained nothing that single precision can tell, EM's own step decides whether this is the end.
+          let isLost = settings.precision == .single && isAccelerated && gain == 0
+          if outlook != nil, !isLost,
+            let candidate = acceleratedModel(caseWeight: statistics.caseWeight)
+          {
             state.trial = RunState.Trial(statistics: statistics, mapped: mapped)
             current = candidate
           } else {
@@ -356,12 +569,64 @@ struct EMRun {
     }
   }
 
+  /// Goes over to the end of a move.
+  mutating func adopt(_ run: EMRun, _ move: SplitMergeMove) {
+    let end = run.state
+    let before = state.trace.last?.iteration ?? 0
+    state.model = end.model
+    state.logLikelihood = end.logLikelihood
+    state.logPrior = end.logPrior
+    state.classificationLogLikelihood = end.classificationLogLikelihood
+    state.entropy = end.entropy
+    state.floored = end.floored
+    state.rescued += end.rescued
+    state.stoppingReason = end.stoppingReason
+    state.moves = (state.moves ?? []) + [move]
+    state.trace.append(
+      IterationRecord(
+        iteration: before + (end.trace.last?.iteration ?? 0), logLikelihood: end.logLikelihood,
+        logPrior: end.logPrior, weights: end.model!.weights, seconds: elapsedSeconds,
+        classificationLogLikelihood: end.classificationLogLikelihood))
+  }
+
+  /// What is maximised, without the prior.
+  private func criterion(_ statistics: SufficientStatistics) -> Double {
+    settings.algorithm == .classification
+      ? statistics.classificationLogLikelihood : statistics.logLikelihood
+  }
+
+  /// Keeps the model that was just scored if it is better than those before.
+  private mutating func keepLikeliest(isMaximized: Bool) {
+    if let likeliest = state.likeliest, likeliest.objective >= state.objective { return }
+    state.likeliest = RunState.Likeliest(
+      model: state.model!, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+      entropy: state.entropy, isMaximized: isMaximized)
+  }
+
+  /// Ends with the best model so far, where the one that was just scored is another one.
+  private mutating func returnToLikeliest(_ iteration: Int) {
+    guard let likeliest = state.likeliest, likeliest.model != state.model else { return }
+    state.model = likeliest.model
+    state.logLikelihood = likeliest.logLikelihood
+    state.logPrior = likeliest.logPrior
+    state.entropy = likeliest.entropy
+    state.trace.append(
+      IterationRecord(
+        iteration: iteration + 1, logLikelihood: likeliest.logLikelihood,
+        logPrior: likeliest.logPrior, weights: likeliest.model.weights, seconds: elapsedSeconds))
+  }
+
   /// What the curvature so far says of the iterations to come; nil without acceleration.
   private mutating func look(
-    from current: GaussianMixture, to mapped: GaussianMixture?
+    from current: GaussianMixture, to mapped: GaussianMixture?, caseWeight: Double
   ) -> Outlook? {
     guard settings.acceleration == .quasiNewton else { return nil }
-    guard let mapped, let outlook = state.quasiNewton.consider(current, mapped: mapped) else {
+    let added = prior.map {
+      PriorInformation($0, componentCount: current.componentCount, caseWeight: caseWeight)
+    }
+    guard let mapped,
+      let outlook = state.quasiNewton.consider(current, mapped: mapped, added: added)
+    else {
       state.quasiNewton.reset()
       state.outlooks = []
       return nil
@@ -379,7 +644,7 @@ struct EMRun {
         parameters: parameters, structure: settings.covariance,
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
-      previous: model)
+      held: state.held, threadCount: threadCount, previous: model)
     guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
     guard let background = self.model?.background, let share = parameters.share else {
       return model
@@ -392,18 +657,22 @@ struct EMRun {
   private func withBackground(
     _ model: GaussianMixture, of statistics: SufficientStatistics?
   ) throws(MixtureError) -> GaussianMixture {
-    guard let logWidths = scale.backgroundWidths else { return model }
-    var share = model.background?.share ?? BackgroundRule.firstShare
+    guard let first = scale.background else { return model }
+    var share = model.background?.share ?? first.share
     if let statistics, let last = self.model?.background {
       let own = (0..<statistics.componentCount).reduce(0) { $0 + statistics.zeroth($1) }
       // Rounding of the sums is no share.
-      let left = 1 - own / statistics.caseWeight
+      let left = 1 - own / (statistics.caseWeight + statistics.unseenWeight)
       share = last.share > 0 && left > 1e-14 ? left : 0
     }
-    return try model.withBackground(UniformBackground(share: share, logWidths: logWidths))
+    return try model.withBackground(first.with(share: share))
   }
 
   private func isMet(gain: Double?, outlook: Outlook?) -> Bool {
+    if settings.algorithm == .classification {
+      // Until nothing changes.
+      return settings.stoppingRule.tolerance > 0 && state.gains.last.map { $0 <= 0 } ?? false
+    }
     guard outlook != nil else { return settings.stoppingRule.isMet(gains: state.gains) }
     guard let gain else { return false }
     // EM's own step gained nothing.
@@ -418,8 +687,8 @@ struct EMRun {
 
   /// Takes note of a model that was just scored. Returns the gain per observation; nil if it has no meaning.
   private mutating func note(
-    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ iteration: Int,
-    isAccelerated: Bool
+    _ scored: GaussianMixture, _ statistics: SufficientStatistics, _ logPrior: Double,
+    _ iteration: Int, isAccelerated: Bool
   ) -> Double? {
     // The first gain after a rescue compares different things; the history starts anew.
     let isRescue = state.rescued.contains { $0.iteration == iteration && $0.action != .floored }
@@ -427,10 +696,13 @@ struct EMRun {
     var isFirstFromModel = false
     if case .model = settings.initialization { isFirstFromModel = iteration <= 1 }
     var gain: Double?
-    if state.model != nil, !isRescue, !isFirstFromModel {
-      let difference = statistics.logLikelihood - state.logLikelihood
+    // Stages before EM raise something else, if anything.
+    let stage = settings.algorithm.stageLength(iterationLimit: settings.stoppingRule.iterationLimit)
+    if state.model != nil, !isRescue, !isFirstFromModel, iteration > stage || stage == 0 {
+      let objective = criterion(statistics) + logPrior
+      let difference = objective - state.objective
       // What rounding of the sum can make is no gain.
-      let isRounding = abs(difference) <= 0x1p-50 * abs(statistics.logLikelihood)
+      let isRounding = abs(difference) <= max(rounding(statistics), 0x1p-50 * abs(objective))
       gain = isRounding ? 0 : difference / statistics.caseWeight
     }
     if let gain, !isAccelerated { state.gains.append(gain) } else { state.gains = [] }
@@ -440,6 +712,10 @@ struct EMRun {
     }
     state.model = scored
     state.logLikelihood = statistics.logLikelihood
+    state.logPrior = logPrior
+    if settings.algorithm == .classification {
+      state.classificationLogLikelihood = statistics.classificationLogLikelihood
+    }
     state.entropy = statistics.entropy
     state.caseWeight = statistics.caseWeight
     return gain
@@ -452,8 +728,9 @@ struct EMRun {
     let model = state.model!
     state.trace.append(
       IterationRecord(
-        iteration: iteration, logLikelihood: state.logLikelihood, weights: model.weights,
-        seconds: seconds))
+        iteration: iteration, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+        weights: model.weights, seconds: seconds,
+        classificationLogLikelihood: state.classificationLogLikelihood))
     var remainingGain = outlook?.remainingGain
     if outlook == nil, state.gains.count >= 2 {
       remainingGain = StoppingRule.remainingGain(
@@ -461,7 +738,8 @@ struct EMRun {
     }
     return IterationReport(
       restart: restart, iteration: iteration, model: model, statistics: statistics,
-      remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil }, seconds: seconds)
+      logPrior: state.logPrior, remainingGain: remainingGain.flatMap { $0.isFinite ? $0 : nil },
+      seconds: seconds, classificationLogLikelihood: state.classificationLogLikelihood)
   }
 
   /// The M-step, with components that collapse rescued.
@@ -476,7 +754,8 @@ struct EMRun {
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-        floor: floor, previous: self.model)
+        floor: floor, prior: prior, held: state.held, threadCount: threadCount,
+        previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
         let model = try withBackground(step.model(), of: statistics)
@@ -501,6 +780,16 @@ struct EMRun {
       }
       let action: RescueEvent.Action
       switch settings.rescuePolicy {
+      case _ where state.held?.isAnythingFixed(collapse.component) ?? false:
+        // It cannot be moved or added to another; with a free weight that has vanished it can go.
+        guard state.held!.weight(collapse.component) == nil else {
+          throw MixtureError(
+            .degenerateObservations,
+            "component \(collapse.component), whose weight is fixed, collapsed: \(collapse.detail). "
+              + "A prior or a larger covariance floor (now \(settings.covarianceFloor)) may help.")
+        }
+        action = .dropped
+        statistics = statistics.removing([collapse.component])
       case .merge where !collapse.isEmpty:
         action = .merged
         statistics = statistics.merging(
@@ -513,6 +802,13 @@ struct EMRun {
       case .reseed, .merge, .drop:
         action = .dropped
         statistics = statistics.removing([collapse.component])
+      }
+      state.held?.remove(collapse.component)
+      if let held = state.held, !held.hasFreeWeight {
+        throw MixtureError(
+          .degenerateObservations,
+          "only components with fixed weights are left: \(collapse.detail). "
+            + "Fix fewer weights, or start elsewhere.")
       }
       state.floored = []
       var numbers = state.componentNumbers ?? Array(0..<(statistics.componentCount + 1))
@@ -557,11 +853,13 @@ struct EMRun {
     let share = min(
       0.5 / Double(K), Double(source.featureCount + 1) / Double(source.observationCount))
     let rest = 1 - share * Double(worst.count)
-    let weights = model.weights.map { $0 * rest } + worst.map { _ in share }
+    var weights = model.weights.map { $0 * rest } + worst.map { _ in share }
+    state.held?.append(worst.count)
+    if let held = state.held, held.hasFixedWeight { weights = held.weights(sharing: weights) }
     var means = model.means.elements
     for row in worst { means += try source.row(row) }
     // The annotations know nothing of them.
-    state.componentNumbers? += worst.map { _ in -1 }
+    state.componentNumbers? += worst.map { _ in .max }
     return try GaussianMixture(
       weights: settings.equalWeights
         ? Array(repeating: 1 / Double(K), count: K) : weights,
@@ -574,14 +872,23 @@ struct EMRun {
     observationCount: Int, criterionCount: Double, ends: [Double], reduction: RescueEvent?
   ) -> MixtureFit {
     let model = state.model!
+    let fixed = state.held?.present ?? .none
     return MixtureFit(
-      model: model, logLikelihood: state.logLikelihood, entropy: state.entropy,
+      model: model, logLikelihood: state.logLikelihood, logPrior: state.logPrior,
+      prior: settings.prior.conjugatePrior(
+        scale, settings.covariance, componentCount: settings.componentCount),
+      entropy: state.entropy,
       observationCount: observationCount, criterionCount: criterionCount,
       caseWeight: state.caseWeight,
-      parameterCount: model.parameterCount(equalWeights: settings.equalWeights),
-      trace: state.trace, stoppingReason: state.stoppingReason,
+      parameterCount: fixed.parameterCount(
+        structure: settings.fixed.isEmpty ? model.structure : settings.covariance,
+        featureCount: model.featureCount, componentCount: model.componentCount,
+        equalWeights: settings.equalWeights) + (model.background == nil ? 0 : 1),
+      fixed: fixed,
+      trace: state.trace, stoppingReason: isPaused ? .observer : state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,
       restart: restart,
-      restartLogLikelihoods: ends)
+      restartLogLikelihoods: ends,
+      classificationLogLikelihood: state.classificationLogLikelihood, acceptedMoves: state.moves)
   }
 }

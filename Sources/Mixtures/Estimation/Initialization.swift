@@ -15,6 +15,14 @@ public enum Initialization: Sendable, Equatable, Codable {
   /// greedy k-means++ and moved by at most five of Lloyd's iterations, on a random part of the table as large as for
   /// ``shortRuns``.
   case kMeans
+  /// An M-step from groups of a random part of the table, as large as for ``shortRuns``: k-means makes many small groups of
+  /// it, and those are merged two by two, always those whose union costs the classification likelihood least.
+  ///
+  /// The likelihood is that of EII, of VII, of one covariance for all groups where the structure shares it, or of one for
+  /// each otherwise; covariances are diagonal where the structure's are. Rows of which some belong to known components are
+  /// grouped by k-means alone. Banfield & Raftery (1993), [doi:10.2307/2532201](https://doi.org/10.2307/2532201); Fraley
+  /// (1998), [doi:10.1137/S1064827596311451](https://doi.org/10.1137/S1064827596311451).
+  case hierarchical
   /// Means at randomly chosen rows, equal weights, and the covariance of all rows for every component.
   case randomRows
   /// An M-step from responsibilities drawn at random for every row.
@@ -27,7 +35,7 @@ public enum Initialization: Sendable, Equatable, Codable {
   /// Whether the start depends on the seed, so that restarts differ.
   var isRandom: Bool {
     switch self {
-    case .shortRuns, .kMeans, .randomRows, .randomResponsibilities: return true
+    case .shortRuns, .kMeans, .hierarchical, .randomRows, .randomResponsibilities: return true
     case .labels, .model: return false
     }
   }
@@ -64,6 +72,9 @@ extension ExpectationMaximization {
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
     case .kMeans:
       return try kMeansStart(
+        on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
+    case .hierarchical:
+      return try hierarchicalStart(
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
     case .randomRows:
       var random = RandomStream(seed: seed, stream: UInt64(restart))
@@ -104,17 +115,29 @@ extension ExpectationMaximization {
     on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
     threadCount: Int
   ) throws(MixtureError) -> Start {
+    let (_, centroids) = try drawnCentroids(
+      on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount
+    ) { _ in K }
+    return .statistics(
+      try source.partition(
+        by: centroids, scale: scale, form: covariance.form, threadCount: threadCount))
+  }
+
+  /// A part of the table that is as large as a start of K components needs, and the centroids of k-means on it, as many as
+  /// `count` says for its number of rows.
+  func drawnCentroids(
+    on source: some ObservationSource, scale: DataScale, componentCount K: Int, restart: Int,
+    threadCount: Int, count: (_ rowCount: Int) -> Int
+  ) throws(MixtureError) -> (rows: Observations, centroids: Matrix) {
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let limit = DrawnPart.rowLimit(
       componentCount: K, featureCount: source.featureCount, form: covariance.form)
     let part = try DrawnPart(source, limit: limit, scale: scale, random: &random)
     let centroids = try KMeans(
-      part.standardized, count: K, threadCount: threadCount, random: &random
+      part.standardized, count: count(part.rows.observationCount), threadCount: threadCount,
+      random: &random
     ).centroids
-    return .statistics(
-      try source.partition(
-        by: part.original(centroids), scale: scale, form: covariance.form, threadCount: threadCount)
-    )
+    return (part.rows, part.original(centroids))
   }
 
   private func partition(
@@ -147,7 +170,8 @@ extension ExpectationMaximization {
     let K = points.count
     let whole = try GaussianMixture(
       maximizing: scale.moments, structure: covariance,
-      minimumVariances: scale.variances.map { $0 * covarianceFloor })
+      minimumVariances: scale.variances.map { $0 * covarianceFloor },
+      prior: prior.conjugatePrior(scale, covariance, componentCount: componentCount))
     let covariances = whole.covariances
     return try GaussianMixture(
       weights: Array(repeating: 1 / Double(K), count: K), means: Matrix(rows: points),

@@ -8,59 +8,22 @@ extension ObservationSource {
   func leastDense(
     _ count: Int, under model: GaussianMixture, threadCount: Int
   ) throws(MixtureError) -> [Int] {
-    if model.isAnnotated(self) {
-      return try leastDenseAnnotated(count, under: model, threadCount: threadCount)
-    }
-    let grid = ShardGrid(rowCount: observationCount, featureCount: featureCount)
-    return try ThreadTeam.reduceShards(
-      of: grid, threadCount: threadCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount,
-          componentCount: model.componentCount)
-      },
+    try AnnotatedRows(self, usesWeights: true).reducePieces(
+      under: model, threadCount: threadCount, start: { LeastDenseRows(limit: count) },
       add: { $0.add($1) }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      var least = LeastDenseRows(limit: count)
-      for rows in grid.blocks(ofShard: shard) {
-        try load(rows, into: workspace)
-        workspace.computeLogJoint(model)
-        workspace.normalize(model.componentCount)
-        for i in 0..<rows.count where least.wants(workspace.logDensity(i)) {
-          least.add(
-            LeastDenseRows.Row(
-              index: rows.lowerBound + i, logDensity: workspace.logDensity(i),
-              values: try row(rows.lowerBound + i)))
-        }
-      }
-      return least
-    }.rows.map(\.index)
-  }
-
-  /// The same of rows that carry more than their features. Only plain rows can say where a component is to begin.
-  private func leastDenseAnnotated(
-    _ count: Int, under model: GaussianMixture, threadCount: Int
-  ) throws(MixtureError) -> [Int] {
-    let columnCount = model.componentCount + (model.background == nil ? 0 : 1)
-    // Rows come in any order from several threads, so their densities are kept for one look at the end.
-    let densities = Lock([(row: Int, logDensity: Double)]())
-    let rows = try AnnotatedRows(self, usesWeights: true)
-    try rows.forEachPiece(under: model, threadCount: threadCount) { piece in
+    ) { piece, columnCount, least in
+      // Only plain rows can say where a component is to begin.
       guard piece.kind == 0 else { return }
-      piece.workspace.normalize(columnCount)
-      let part = piece.rows.enumerated().map { position, row in
-        (row: piece.start + Int(row), logDensity: piece.workspace.logDensity(position))
+      let workspace = piece.workspace
+      workspace.normalize(columnCount)
+      for (position, row) in piece.rows.enumerated()
+      where least.wants(workspace.logDensity(position)) {
+        least.add(
+          LeastDenseRows.Row(
+            index: piece.start + Int(row), logDensity: workspace.logDensity(position),
+            values: (0..<featureCount).map { workspace.element(position, $0) }))
       }
-      densities.withLock { $0 += part }
-    }
-    var least = LeastDenseRows(limit: count)
-    for entry in densities.withLock({ $0 }).sorted(by: { $0.row < $1.row })
-    where least.wants(entry.logDensity) {
-      least.add(
-        LeastDenseRows.Row(
-          index: entry.row, logDensity: entry.logDensity, values: try row(entry.row)))
-    }
-    return least.rows.map(\.index)
+    }.rows.map(\.index)
   }
 }
 

@@ -14,6 +14,7 @@ struct CovarianceMaximization {
   /// Wₖ in the structure's form, one after the other.
   let scatters: [Double]
   let floor: CovarianceFloor
+  private let threadCount: Int
 
   /// The distinct covariances, as ``Covariances`` stores them. Where a component has none, they are zero, NaN or not
   /// positive definite.
@@ -24,17 +25,36 @@ struct CovarianceMaximization {
   /// Maximises; `previous` says where an iteration begins.
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, floor: CovarianceFloor,
-    previous: GaussianMixture?
+    threadCount: Int, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
+    let d = statistics.featureCount
+    let scatters =
+      structure.form == .full
+      ? ThreadTeam.fill(
+        K, of: statistics.elementsPerSecond,
+        threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: K, order: d)
+      ) { statistics.writeScatter($0, to: $1) }
+      : (0..<K).flatMap { statistics.scatter($0, as: structure.form) }
+    self.init(
+      counts: (0..<K).map(statistics.zeroth), scatters: scatters, featureCount: d,
+      structure: structure, floor: floor, threadCount: threadCount, previous: previous)
+  }
+
+  /// Maximises for counts and scatters, the latter in the structure's form.
+  init(
+    counts: [Double], scatters: [Double], featureCount d: Int, structure: CovarianceStructure,
+    floor: CovarianceFloor, threadCount: Int, previous: GaussianMixture?
+  ) {
     self.structure = structure
     self.floor = floor
-    componentCount = K
-    featureCount = statistics.featureCount
-    counts = (0..<K).map(statistics.zeroth)
+    self.threadCount = threadCount
+    self.counts = counts
+    self.scatters = scatters
+    componentCount = counts.count
+    featureCount = d
     total = counts.reduce(0, +)
-    scatters = (0..<K).flatMap { statistics.scatter($0, as: structure.form) }
-    let previous = previous.flatMap { $0.featureCount == statistics.featureCount ? $0 : nil }
+    let previous = previous.flatMap { $0.featureCount == d ? $0 : nil }
     switch structure {
     case .eii, .eei, .eee: maximizePooled()
     case .vii, .vvi, .vvv: maximizeApart()
@@ -72,11 +92,23 @@ struct CovarianceMaximization {
 
   private mutating func maximizeApart() {
     let perCount = structure.form == .scalar ? Double(featureCount) : 1
-    for k in 0..<componentCount {
-      var covariance = scatter(k).map { $0 / (perCount * counts[k]) }
-      if floor.raise(&covariance, form: structure.form) { floored.append(k) }
-      elements += covariance
+    let (K, size, form, counts, floor) = (componentCount, size, structure.form, counts, floor)
+    let threads = ThreadTeam.worthwhile(
+      threadCount, matrixCount: K, order: form == .full ? featureCount : 1)
+    var raised = Array(repeating: false, count: K)
+    elements = raised.withUnsafeMutableBufferPointer { raised in
+      // Each is touched by the one thread that has the component.
+      nonisolated(unsafe) let raised = raised
+      return scatters.withUnsafeBufferPointer { scatters in
+        ThreadTeam.fill(K, of: size, threadCount: threads) { k, covariance in
+          let scatter = scatters.baseAddress! + k * size
+          let divisor = perCount * counts[k]
+          for index in 0..<size { covariance[index] = scatter[index] / divisor }
+          raised[k] = floor.raise(covariance, form: form)
+        }
+      }
     }
+    floored = (0..<componentCount).filter { raised[$0] }
   }
 
   // MARK: Equal determinants
@@ -101,35 +133,50 @@ struct CovarianceMaximization {
 
     let descending = (0..<K).map { k in logs[k * d..<(k + 1) * d].sorted(by: >) }
     /// log νₖ for a volume of eᵘ; −∞ for a component without spread.
-    func logLevel(_ k: Int, _ u: Double) -> Double {
+    func logLevel(_ k: Int, _ u: Double) -> (value: Double, slope: Double) {
       var sum = 0.0
       for (m, log) in descending[k].enumerated() {
         guard log > -.infinity else {
-          return m == 0 ? -.infinity : (sum - Double(d) * u) / Double(m)
+          return m == 0
+            ? (-.infinity, 0) : ((sum - Double(d) * u) / Double(m), -Double(d) / Double(m))
         }
         sum += log
         let level = (sum - Double(d) * u) / Double(m + 1)
-        if m + 1 == d || level >= descending[k][m + 1] { return level }
+        if m + 1 == d || level >= descending[k][m + 1] {
+          return (level, -Double(d) / Double(m + 1))
+        }
       }
-      return -.infinity
+      return (-.infinity, 0)
     }
-    func excess(_ u: Double) -> Double {
-      (0..<K).reduce(-total) { $0 + Kernels.exp(logLevel($1, u)) }
+    func excess(_ u: Double) -> (value: Double, slope: Double) {
+      (0..<K).reduce(into: (-total, 0.0)) { sum, k in
+        let level = logLevel(k, u)
+        let count = Kernels.exp(level.value)
+        sum.0 += count
+        sum.1 += count * level.slope
+      }
     }
     var u = 0.0
-    if excess(0) > 0 {
-      var upper = 1.0
-      while excess(upper) > 0 { upper *= 2 }
+    var end = excess(0)
+    if end.value > 0 {
+      // Newton's method within a bracket, halved where a step would leave it.
+      var (lower, upper) = (0.0, 1.0)
+      while excess(upper).value > 0 { upper *= 2 }
       while true {
-        let middle = 0.5 * (u + upper)
-        guard middle > u, middle < upper else { break }
-        if excess(middle) > 0 { u = middle } else { upper = middle }
+        var next = u - end.value / end.slope
+        if !(next > lower && next < upper) { next = 0.5 * (lower + upper) }
+        guard next > lower, next < upper, next != u else { break }
+        let isStill = abs(next - u) <= 2 * next.ulp
+        u = next
+        if isStill { break }
+        end = excess(u)
+        if end.value > 0 { lower = u } else { upper = u }
       }
     }
     var elements: [Double] = []
     var floored: [Int] = []
     for k in 0..<K {
-      let level = logLevel(k, u)
+      let level = logLevel(k, u).value
       let raised = (0..<d).map { level > -.infinity ? max(logs[k * d + $0] - level, 0) : u }
       if raised.contains(0) { floored.append(k) }
       elements += (0..<d).map { Kernels.exp(raised[$0]) * bounds[$0] }

@@ -31,21 +31,32 @@ extension GaussianMixture {
   ///   - minimumVariances: The floor f, d numbers: covariances are kept such that Σ − diag(f) is positive
   ///     semidefinite; those of EII and VII, which know one unit only, such that λ is at least the mean of f; those of
   ///     EVE, VVE, EEV and VEV, such that no eigenvalue is below the least of f. None by default.
+  ///   - prior: A prior. The M-step then makes the expected log-likelihood plus the logarithm of the prior's density as
+  ///     large as it can: with the same formulas for Nₖ + 1{κ > 0} + c in place of Nₖ and
+  ///     Wₖ + Λ + κ Nₖ / (κ + Nₖ) (x̄ₖ − μ₀)(x̄ₖ − μ₀)ᵀ in place of Wₖ, with c and Λ as in ``ConjugatePrior`` (divided by K if
+  ///     the covariance is shared); μₖ = (Nₖ x̄ₖ + κ μ₀) / (Nₖ + κ) and wₖ = (Nₖ + α − 1) / (N + K (α − 1)).
+  ///   - fixed: Parameters that stay as they are; it has ``FixedParameters/values``. With a fixed mean m, Wₖ is about it:
+  ///     Wₖ + Nₖ (x̄ₖ − m)(x̄ₖ − m)ᵀ, and κ (m − μ₀)(m − μ₀)ᵀ the prior's part.
   ///   - previous: The model that the statistics' responsibilities come from. Iterations begin at it, if it has the same
   ///     structure, so that the new model is no less likely. Without it, VVE and EVE try several orientations and keep
   ///     the best.
   /// - Throws: ``MixtureError/Code/invalidModel`` naming a component without weight;
   ///   ``MixtureError/Code/notPositiveDefinite`` naming a component whose covariance is singular;
-  ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor of another length;
+  ///   ``MixtureError/Code/shapeMismatch`` for statistics that lack the moments, or a floor or prior of another length;
   ///   ``MixtureError/Code/invalidSetting`` for a floor that is negative or not finite, or zero for some features only
-  ///   (EII and VII take that too).
+  ///   (EII and VII take that too), for a prior out of range, and for parameters that cannot be fixed.
   /// - Complexity: O(K·d²), and O(K·d³) to factor the result, to find eigenvectors, and for each sweep over the axes.
   public init(
     maximizing statistics: SufficientStatistics, structure: CovarianceStructure,
     equalWeights: Bool = false, minimumVariances: [Double]? = nil,
+    prior: ConjugatePrior? = nil, fixed: FixedParameters = .none,
     previous: GaussianMixture? = nil
   ) throws(MixtureError) {
     let d = statistics.featureCount
+    try prior?.requireValid(for: structure, featureCount: d)
+    let held = try fixed.held(
+      structure, componentCount: statistics.componentCount, featureCount: d,
+      equalWeights: equalWeights, values: nil)
     let floor = CovarianceFloor(
       minimumVariances: minimumVariances ?? Array(repeating: 0, count: d))
     guard floor.minimumVariances.count == d else {
@@ -69,7 +80,7 @@ extension GaussianMixture {
     }
     let step = MaximizationStep(
       statistics, structure: structure, equalWeights: equalWeights, floor: floor,
-      previous: previous)
+      prior: prior.map { PriorTerms($0, structure: structure) }, held: held, previous: previous)
     if let collapse = step.collapses.first {
       throw MixtureError(
         collapse.isEmpty ? .invalidModel : .notPositiveDefinite,
@@ -112,10 +123,14 @@ struct MaximizationStep {
   private(set) var collapses: [Collapse] = []
   /// The components whose covariance was raised to the floor; all of them if it is shared.
   private(set) var floored: [Int] = []
+  /// The factors of full covariances, as the model has them, and their log determinants; nil unless all were found.
+  private var factored: (factors: [Double], logDeterminants: [Double])?
 
+  /// - Parameter threadCount: How many threads share the components out; it changes no bit.
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, equalWeights: Bool,
-    floor: CovarianceFloor, previous: GaussianMixture?
+    floor: CovarianceFloor, prior: PriorTerms? = nil, held: HeldParameters? = nil,
+    threadCount: Int = 1, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
     let d = statistics.featureCount
@@ -123,11 +138,33 @@ struct MaximizationStep {
     let total = counts.reduce(0, +)
     self.structure = structure
     featureCount = d
-    weights = counts.map { equalWeights ? 1 / Double(K) : $0 / total }
-    means = Matrix(
-      unchecked: (0..<K).flatMap(statistics.mean), rowCount: K, columnCount: d)
+    let moments: [ComponentMoments]?
+    if prior == nil, held == nil {
+      moments = nil
+      weights = counts.map { equalWeights ? 1 / Double(K) : $0 / total }
+      means = Matrix(
+        unchecked: (0..<K).flatMap(statistics.mean), rowCount: K, columnCount: d)
+    } else {
+      let own = (0..<K).map {
+        ComponentMoments(
+          statistics, $0, form: structure.form, least: Self.smallestShare * total, prior: prior,
+          held: held, previous: previous)
+      }
+      moments = own
+      let added = prior?.weightCount ?? 0
+      let shares = counts.map {
+        equalWeights ? 1 / Double(K) : ($0 + added) / (total + Double(K) * added)
+      }
+      weights = held?.hasFixedWeight == true ? held!.weights(sharing: shares) : shares
+      means = Matrix(unchecked: own.flatMap(\.mean), rowCount: K, columnCount: d)
+    }
 
     for k in 0..<K where !(counts[k] > Self.smallestShare * total) {
+      if let moments, moments[k].isDetermined, weights[k] > 0,
+        equalWeights || held?.weight(k) != nil || (prior?.weightCount ?? 0) > 0
+      {
+        continue
+      }
       collapses.append(
         Collapse(
           component: k, isEmpty: true,
@@ -136,16 +173,32 @@ struct MaximizationStep {
     }
     guard collapses.isEmpty else { return }
 
-    let covariances = CovarianceMaximization(
-      statistics, structure: structure, floor: floor, previous: previous)
+    if let held, held.covariance(0) != nil, (0..<K).allSatisfy({ held.covariance($0) != nil }) {
+      elements =
+        structure.isShared
+        ? Array(held.covariance(0)!) : (0..<K).flatMap { held.covariance($0)! }
+      return
+    }
+    let covariances =
+      moments.map {
+        CovarianceMaximization(
+          counts: $0.map(\.count), scatters: $0.flatMap(\.scatter), featureCount: d,
+          structure: structure, floor: floor, threadCount: threadCount, previous: previous)
+      }
+      ?? CovarianceMaximization(
+        statistics, structure: structure, floor: floor, threadCount: threadCount,
+        previous: previous)
     elements = covariances.elements
     floored = covariances.floored
     let size = covariances.size
-    let singular = (0..<elements.count / size).filter {
-      isSingular(
-        Array(elements[$0 * size..<($0 + 1) * size]), origin: statistics,
-        component: structure.isShared ? nil : $0)
+    if let held {
+      for k in 0..<K {
+        guard let own = held.covariance(k) else { continue }
+        elements.replaceSubrange(k * size..<(k + 1) * size, with: own)
+        floored.removeAll { $0 == k }
+      }
     }
+    let singular = singularCovariances(statistics, held: held, threadCount: threadCount)
     // If all are singular, so is what they share, and the least of them may be at fault.
     let sharesAll = structure.isShared
     if sharesAll || structure.shape == .equal, K > 1, singular.count * (sharesAll ? K : 1) == K {
@@ -168,13 +221,56 @@ struct MaximizationStep {
       weights: weights, means: means,
       covariances: Covariances(
         unchecked: elements, structure: structure, componentCount: weights.count,
-        featureCount: featureCount))
+        featureCount: featureCount),
+      factored: factored)
   }
 
-  /// Whether a covariance cannot be told from a singular one: a pivot vanishes to rounding, or a variance is
-  /// below what the digits of the mean resolve.
-  private func isSingular(
-    _ covariance: [Double], origin statistics: SufficientStatistics, component: Int?
+  /// The covariances, by their place among those that are stored, that cannot be told from singular ones: a pivot vanishes
+  /// to rounding, or a variance is below what the digits of the mean resolve. Those that are held are not among them.
+  /// Keeps the factors that the test makes, unless one is missing.
+  private mutating func singularCovariances(
+    _ statistics: SufficientStatistics, held: HeldParameters?, threadCount: Int
+  ) -> [Int] {
+    let size = structure.form.elementCount(featureCount: featureCount)
+    let count = elements.count / size
+    guard structure.form == .full else {
+      return (0..<count).filter { k in
+        held?.covariance(k) == nil
+          && !isResolved(
+            elements[k * size..<(k + 1) * size], of: statistics,
+            component: structure.isShared ? nil : k)
+      }
+    }
+    // NaN where there is no factor.
+    var logDeterminants = Array(repeating: Double.nan, count: count)
+    let factors = logDeterminants.withUnsafeMutableBufferPointer { logDeterminants in
+      // Each is touched by the one thread that has the covariance.
+      nonisolated(unsafe) let logDeterminants = logDeterminants
+      return ThreadTeam.fill(
+        count, of: size,
+        threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: count, order: featureCount)
+      ) { k, factor in
+        let covariance = elements[k * size..<(k + 1) * size]
+        _ = factor.initialize(from: covariance)
+        let isHeld = held?.covariance(k) != nil
+        guard
+          isHeld
+            || isResolved(
+              covariance, of: statistics, component: structure.isShared ? nil : k),
+          Kernels.cholesky(
+            factor.baseAddress!, order: featureCount, tolerance: isHeld ? 0 : 1e-14)
+        else { return }
+        logDeterminants[k] = Cholesky.logDeterminant(factor.baseAddress!, order: featureCount)
+      }
+    }
+    let missing = (0..<count).filter { logDeterminants[$0].isNaN }
+    if missing.isEmpty { factored = (factors, logDeterminants) }
+    return missing.filter { held?.covariance($0) == nil }
+  }
+
+  /// Whether the variances are above what the digits of the mean resolve.
+  private func isResolved(
+    _ covariance: ArraySlice<Double>, of statistics: SufficientStatistics, component: Int?
   ) -> Bool {
     let components = component.map { [$0] } ?? Array(0..<statistics.componentCount)
     let resolution = (0..<featureCount).map { j in
@@ -183,15 +279,91 @@ struct MaximizationStep {
         return max(ulp * ulp, .leastNormalMagnitude)
       }.max()!
     }
+    let start = covariance.startIndex
     switch structure.form {
     case .scalar:
-      return !(covariance[0] > resolution.max()!)
+      return covariance[start] > resolution.max()!
     case .diagonal:
-      return zip(covariance, resolution).contains { !($0 > $1) }
+      return zip(covariance, resolution).allSatisfy { $0 > $1 }
     case .full:
-      for j in 0..<featureCount where !(covariance[j * (j + 3) / 2] > resolution[j]) { return true }
-      return Cholesky(packed: covariance, order: featureCount, tolerance: 1e-14) == nil
+      return (0..<featureCount).allSatisfy {
+        covariance[start + $0 * ($0 + 3) / 2] > resolution[$0]
+      }
     }
+  }
+}
+
+/// What a component's statistics say together with a prior and fixed parameters: its mean, and the count and the scatter
+/// that its covariance follows from.
+private struct ComponentMoments {
+  let mean: [Double]
+  /// Nₖ and what the prior adds to it.
+  let count: Double
+  /// Wₖ about the mean and what the prior adds to it, in the form.
+  let scatter: [Double]
+  /// Whether the mean and the covariance are determined although there are no rows.
+  let isDetermined: Bool
+
+  /// - Parameter least: A component with no more rows than this has no mean of its own.
+  init(
+    _ statistics: SufficientStatistics, _ k: Int, form: CovarianceStructure.Form, least: Double,
+    prior: PriorTerms?, held: HeldParameters?, previous: GaussianMixture?
+  ) {
+    let K = statistics.componentCount
+    let d = statistics.featureCount
+    let origin = statistics.origins.row(k)
+    let meanCount = prior?.meanCount ?? 0
+    var rows = statistics.zeroth(k)
+    var offset: [Double]
+    var scatter: [Double]
+    // The mean is kept apart into an origin and an offset, so that no digits are lost to a large origin.
+    var isDetermined = true
+    if rows > least {
+      offset = statistics.first(k).map { $0 / rows }
+      scatter = statistics.scatter(k, as: form)
+    } else {
+      offset = Array(repeating: 0, count: d)
+      scatter = Array(repeating: 0, count: form.elementCount(featureCount: d))
+      rows = 0
+      // Nothing can be said of it, so it stays what it was, with a count that weighs nothing.
+      let before =
+        previous?.componentCount == K && previous?.structure.form == form
+        ? (mixture: previous!, component: k) : held?.start(k)
+      if let before, held?.weight(k) != nil, before.mixture.structure.form == form {
+        rows = least
+        let mean = before.mixture.means.row(before.component)
+        offset = zip(mean, origin).map { $0 - $1 }
+        let perVariance = form == .scalar ? Double(d) : 1
+        scatter = before.mixture.covariances.stored(before.component).map {
+          $0 * rows * perVariance
+        }
+      } else {
+        isDetermined = prior.map { $0.covarianceCount > 0 } ?? false
+        if meanCount == 0, held?.mean(k) == nil { isDetermined = false }
+      }
+    }
+    if let fixed = held?.mean(k) {
+      mean = fixed
+      let difference = (0..<d).map { (origin[$0] - fixed[$0]) + offset[$0] }
+      scatter.addProduct(rows, difference, form: form)
+      if let prior, meanCount > 0 {
+        scatter.addProduct(meanCount, zip(fixed, prior.mean).map { $0 - $1 }, form: form)
+      }
+    } else if let prior, meanCount > 0 {
+      let difference = (0..<d).map { (prior.mean[$0] - origin[$0]) - offset[$0] }
+      let share = meanCount / (rows + meanCount)
+      mean = (0..<d).map { origin[$0] + (offset[$0] + share * difference[$0]) }
+      scatter.addProduct(rows * share, difference, form: form)
+    } else {
+      mean = (0..<d).map { origin[$0] + offset[$0] }
+    }
+    if let prior {
+      for (index, element) in prior.scatter(K).enumerated() { scatter[index] += element }
+      rows += prior.count(K)
+    }
+    count = rows
+    self.scatter = scatter
+    self.isDetermined = isDetermined
   }
 }
 
@@ -206,6 +378,7 @@ extension SufficientStatistics {
         unchecked: kept.flatMap { origins.row($0) }, rowCount: kept.count,
         columnCount: featureCount),
       form: form)
+    result.unseenWeight = unseenWeight
     result.values =
       values[..<zerothStart] + kept.map(zeroth) + kept.flatMap(first) + kept.flatMap(second)
     return result

@@ -19,6 +19,27 @@ struct Measurement: Sendable {
     /// A packed lower triangle of m rows.
     case full([Double])
 
+    /// A covariance of the cells, a packed lower triangle, with S added.
+    func adding(to packed: [Double]) -> [Double] {
+      switch self {
+      case .none: return packed
+      case .diagonal(let variances):
+        var sum = packed
+        for (i, variance) in variances.enumerated() { sum[i * (i + 3) / 2] += variance }
+        return sum
+      case .full(let noise): return zip(packed, noise).map { $0 + $1 }
+      }
+    }
+
+    /// Whether a cell is known exactly.
+    func isZero(_ cell: Int) -> Bool {
+      switch self {
+      case .none: return true
+      case .diagonal(let variances): return variances[cell] == 0
+      case .full(let packed): return packed[cell * (cell + 3) / 2] == 0
+      }
+    }
+
     var form: CovarianceStructure.Form {
       switch self {
       case .none: return .scalar
@@ -176,15 +197,10 @@ struct MeasuredModel: Sendable {
         } else {
           value = cross[measurement.cells[i] * m + j]
         }
-        switch measurement.noise {
-        case .none: break
-        case .diagonal(let values): if i == j { value += values[i] }
-        case .full(let values): value += values[i * (i + 1) / 2 + j]
-        }
         marginal.append(value)
       }
     }
-    let cholesky = Cholesky(raising: marginal, order: m)
+    let cholesky = Cholesky(raising: measurement.noise.adding(to: marginal), order: m)
     // W = L⁻¹ Cᵀ by its columns, then Aᵀ = L⁻ᵀ W and B = Σ − Wᵀ W.
     var whitened = Array(repeating: 0.0, count: d * m)
     var gain = Array(repeating: 0.0, count: d * m)
@@ -279,7 +295,7 @@ struct MeasuredModel: Sendable {
 
   /// Adds the expected statistics of x, given those of y.
   func lift(_ measured: SufficientStatistics, into statistics: inout SufficientStatistics) {
-    for index in 0..<3 { statistics.values[index] += measured.values[index] }
+    statistics.addTotals(of: measured)
     for k in 0..<measured.componentCount where measured.zeroth(k) != 0 {
       lift(k, measured, into: &statistics)
     }
@@ -292,17 +308,15 @@ struct MeasuredModel: Sendable {
     let cells = measurement.cells
     let m = cells.count
     let n = measured.zeroth(k)
-    let first = statistics.firstStart + k * d
-    let second = statistics.secondStart + k * statistics.elementsPerSecond
     let f = Array(measured.first(k))
     let s = Array(measured.second(k))
-    statistics.values[statistics.zerothStart + k] += n
     guard let lift = lifts?[isShared ? 0 : k] else {
-      for j in 0..<d { statistics.values[first + j] += f[j] }
-      for j in 0..<statistics.elementsPerSecond { statistics.values[second + j] += s[j] }
-      return
+      preconditionFailure("the moments of plain rows are those of their features already")
     }
     if form != .full {
+      let first = statistics.firstStart + k * d
+      let second = statistics.secondStart + k * statistics.elementsPerSecond
+      statistics.values[statistics.zerothStart + k] += n
       for (i, j) in cells.enumerated() { statistics.values[first + j] += lift.gain[i] * f[i] }
       switch statistics.form {
       case .full:
@@ -334,13 +348,12 @@ struct MeasuredModel: Sendable {
       }
       return
     }
-    // A s, d × m.
+    // A f, and A s, d × m.
+    var expected = Array(repeating: 0.0, count: d)
     var left = Array(repeating: 0.0, count: d * m)
     lift.gain.withUnsafeBufferPointer { A in
       for i in 0..<d {
-        var sum = 0.0
-        for j in 0..<m { sum += A[i * m + j] * f[j] }
-        statistics.values[first + i] += sum
+        for j in 0..<m { expected[i] += A[i * m + j] * f[j] }
         for j in 0..<m {
           var sum = 0.0
           for l in 0..<m {
@@ -349,22 +362,10 @@ struct MeasuredModel: Sendable {
           left[i * m + j] = sum
         }
       }
-      func element(_ i: Int, _ j: Int) -> Double {
+      statistics.add(k, zeroth: n, first: { expected[$0] }) { i, j in
         var sum = n * lift.remainder[i * (i + 1) / 2 + j]
         for l in 0..<m { sum += left[i * m + l] * A[j * m + l] }
         return sum
-      }
-      var index = second
-      for i in 0..<d {
-        switch statistics.form {
-        case .full:
-          for j in 0...i {
-            statistics.values[index] += element(i, j)
-            index += 1
-          }
-        case .diagonal: statistics.values[second + i] += element(i, i)
-        case .scalar: statistics.values[second] += element(i, i)
-        }
       }
     }
   }

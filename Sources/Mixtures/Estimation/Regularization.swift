@@ -30,7 +30,7 @@ struct CovarianceFloor: Sendable {
     let d = minimumVariances.count
     var excess = Array(packed)
     for i in 0..<d { excess[i * (i + 3) / 2] -= minimumVariances[i] }
-    return Cholesky(packed: excess, order: d) != nil
+    return Kernels.cholesky(&excess, order: d, tolerance: 0)
   }
 
   /// A full matrix in units in which the floor is the identity.
@@ -49,6 +49,13 @@ struct CovarianceFloor: Sendable {
   ///
   /// - Complexity: O(d³) for a full matrix; the eigenvalues are only computed if the bound is crossed.
   func raise(_ elements: inout [Double], form: CovarianceStructure.Form) -> Bool {
+    elements.withUnsafeMutableBufferPointer { raise($0, form: form) }
+  }
+
+  /// The same where they lie.
+  func raise(
+    _ elements: UnsafeMutableBufferPointer<Double>, form: CovarianceStructure.Form
+  ) -> Bool {
     guard isActive else { return false }
     switch form {
     case .scalar:
@@ -63,7 +70,7 @@ struct CovarianceFloor: Sendable {
       }
       return raised
     case .full:
-      return raiseFull(&elements)
+      return raiseFull(elements)
     }
   }
 
@@ -79,12 +86,13 @@ struct CovarianceFloor: Sendable {
     return result
   }
 
-  private func raiseFull(_ elements: inout [Double]) -> Bool {
+  private func raiseFull(_ elements: UnsafeMutableBufferPointer<Double>) -> Bool {
     if holds(elements) { return false }
     let d = minimumVariances.count
     let eigen = SymmetricEigen(packed: scaled(elements), order: d)
-    elements = unscaled(
+    let raised = unscaled(
       SymmetricEigen.compose(eigen.values.map { max($0, 1) }, eigen.vectors, order: d))
+    for index in elements.indices { elements[index] = raised[index] }
     return true
   }
 }

@@ -25,13 +25,15 @@ public struct RescueEvent: Sendable, Codable, Equatable {
     case dropped
     /// There were fewer distinct observations than components asked for, so fewer were begun with.
     case reduced
+    /// Its covariance, or all of it, was kept as it was: see ``OnlineMixture``.
+    case kept
   }
 
   /// What was done.
   public let action: Action
   /// The component, numbered from 0 as at that iteration; for `reduced` the number of components left.
   public let component: Int
-  /// The iteration whose M-step met the collapse; 0 is the start.
+  /// The iteration whose M-step met the collapse; 0 is the start. Of an ``OnlineMixture`` the batch, from 1.
   public let iteration: Int
   /// In words: what was met, and the limit that it crossed.
   public let detail: String

@@ -2,7 +2,7 @@
 
 /// How some restarts ended, and the best of them.
 struct RestartEnds {
-  /// The one with the largest log-likelihood; of equal ones the first.
+  /// The one with the largest objective; of equal ones the first.
   private(set) var best: EMRun
   /// The log-likelihood of each.
   private(set) var logLikelihoods: [Double]
@@ -21,7 +21,7 @@ struct RestartEnds {
   /// Adds the ends of later restarts.
   mutating func add(_ later: RestartEnds) {
     logLikelihoods += later.logLikelihoods
-    if later.best.logLikelihood > best.logLikelihood { best = later.best }
+    if later.best.objective > best.objective { best = later.best }
   }
 }
 

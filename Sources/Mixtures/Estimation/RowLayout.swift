@@ -10,6 +10,8 @@ struct RowLayout: Sendable {
   static let individual: Int32 = -2
   /// A row of a projection with noise of its own.
   static let projected: Int32 = -3
+  /// A row with cells of which only limits are known.
+  static let censored: Int32 = -4
 
   /// A measurement of fewer rows is not worth its factors.
   private static let fewestRows = 16
@@ -23,6 +25,9 @@ struct RowLayout: Sendable {
   let kinds: [Int32]
   /// How many rows there are with a cell that is known, and with a case weight.
   let countedRows: Int
+
+  /// Whether a row has a cell that is known and, where that matters, a case weight.
+  func counts(_ row: Int) -> Bool { kinds.isEmpty || kinds[row] != Self.skipped }
 
   /// - Parameter leavingOut: Whether rows without weight are left out.
   init(_ source: some ObservationSource, leavingOut: Bool) throws(MixtureError) {
@@ -153,10 +158,30 @@ private struct RowLayoutBuilder<Source: ObservationSource> {
     }
     var count = 0
     var isNoisy = false
+    var isCensored = false
     for j in 0..<length {
       let value = rows[i, j]
       var isThere = !value.isNaN
-      if !isThere && !annotations.allowsMissing || value.isInfinite {
+      let limits = annotations.limits(row: row, feature: j)
+      let isLimited = limits.lower > -.infinity || limits.upper < .infinity
+      if !isThere, isLimited, annotations.allowsMissing || annotations.limits != nil {
+        guard limits.lower < limits.upper else {
+          throw MixtureError(
+            .invalidAnnotation,
+            "row \(source.firstRowNumber + row) (counted from 0), \(source.describeFeature(j)): the limits leave "
+              + "nothing inside of the window.")
+        }
+        isCensored = true
+      }
+      if let window = annotations.window, isThere,
+        value < window.lower[j] || value > window.upper[j]
+      {
+        throw MixtureError(
+          .invalidAnnotation,
+          "row \(source.firstRowNumber + row) (counted from 0), \(source.describeFeature(j)): the value \(value) is "
+            + "outside of the window, \(window.lower[j]) to \(window.upper[j]).")
+      }
+      if !isThere && !annotations.allowsMissing && annotations.limits == nil || value.isInfinite {
         throw .nonFinite(
           value, row: source.firstRowNumber + row, feature: source.describeFeature(j))
       }
@@ -177,7 +202,9 @@ private struct RowLayoutBuilder<Source: ObservationSource> {
         count += 1
       }
     }
-    if count == 0 {
+    if isCensored {
+      kinds.append(RowLayout.censored)
+    } else if count == 0 {
       kinds.append(RowLayout.skipped)
     } else if isNoisy {
       kinds.append(key.projection < 0 ? RowLayout.individual : RowLayout.projected)
@@ -232,11 +259,17 @@ extension Matrix {
 
 extension RowAnnotations {
   /// What one row measures.
+  ///
+  /// - Parameter includingLimited: Whether cells of which limits are known count as cells.
   func measurement(
-    ofRow row: Int, featureCount d: Int, _ value: (Int) -> Double
+    ofRow row: Int, featureCount d: Int, includingLimited: Bool = false, _ value: (Int) -> Double
   ) -> Measurement {
     let projection = projections?.indices[row].map { projections!.matrices[$0] }
-    var cells = (0..<(projection?.rowCount ?? d)).filter { !value($0).isNaN }
+    var cells = (0..<(projection?.rowCount ?? d)).filter {
+      if !value($0).isNaN { return true }
+      let limits = limits(row: row, feature: $0)
+      return includingLimited && (limits.lower > -.infinity || limits.upper < .infinity)
+    }
     switch noise {
     case nil:
       return Measurement(cells: cells, projection: projection?.rows(cells), noise: .none)

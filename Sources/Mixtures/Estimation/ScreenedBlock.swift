@@ -25,7 +25,7 @@ struct SingleModel: Sendable {
   static let roundoff = 0x1p-24
 
   /// - Complexity: O(K·d³): the columns of the inverses are d rows more.
-  init(_ model: GaussianMixture, kernels: Kernels, rowsPerBlock: Int) {
+  init(_ model: GaussianMixture, kernels: Kernels, threadCount: Int) {
     let (K, d) = (model.componentCount, model.featureCount)
     var center = [Double](repeating: 0, count: d)
     for k in 0..<K { for j in 0..<d { center[j] += model.weights[k] * model.means[k, j] } }
@@ -33,7 +33,7 @@ struct SingleModel: Sendable {
     means = (0..<K * d).map { Float(model.means.elements[$0] - center[$0 % d]) }
     factors = model.factors.map { Float($0) }
     factorStride = model.factorStride
-    let lengths = Self.columnLengths(model, kernels: kernels, rowsPerBlock: rowsPerBlock)
+    let lengths = Self.columnLengths(model, kernels: kernels, threadCount: threadCount)
     columnLengths = lengths
     relativeErrors = (0..<K).map { k in
       let covariance = model.covariances.stored(k)
@@ -51,70 +51,104 @@ struct SingleModel: Sendable {
 
   /// ‖Lₖ⁻¹ eⱼ‖: the distances of the unit vectors from zero.
   private static func columnLengths(
-    _ model: GaussianMixture, kernels: Kernels, rowsPerBlock: Int
+    _ model: GaussianMixture, kernels: Kernels, threadCount: Int
   ) -> [Double] {
     let (K, d) = (model.componentCount, model.featureCount)
-    var lengths = [Double](repeating: 0, count: K * d)
-    let workspace = Workspace(
-      rowsPerBlock: rowsPerBlock, featureCount: d, componentCount: K, kernels: kernels)
-    let zeros = [Double](repeating: 0, count: K * d)
-    let columns = Array(0..<d)
-    var units = [Double](repeating: 0, count: rowsPerBlock * d)
-    for start in stride(from: 0, to: d, by: rowsPerBlock) {
-      let count = min(rowsPerBlock, d - start)
-      for i in 0..<count { units[i * d + start + i] = 1 }
-      units.withUnsafeBytes { bytes in
-        columns.withUnsafeBufferPointer { columns in
-          _ = workspace.pack(
-            StridedRows(
-              base: bytes.baseAddress!, element: .float64, count: count, rowStride: d,
-              columnOffsets: columns))
+    let groups = (d + Kernels.lanes - 1) / Kernels.lanes
+    let units: UnsafeMutablePointer<Double> = Kernels.allocate(groups * Kernels.tileStride(d))
+    defer { units.deallocate() }
+    Workspace.fill(units, count: d, featureCount: d) { $0 == $1 ? 1 : 0 }
+    let zeros = Array(repeating: 0.0, count: max(K, d))
+    return model.withPointers { model in
+      zeros.withUnsafeBufferPointer { zeros in
+        ThreadTeam.fill(
+          K, of: d,
+          threadCount: ThreadTeam.worthwhile(threadCount, matrixCount: K, order: d)
+        ) { k, lengths in
+          let joint: UnsafeMutablePointer<Double> = Kernels.allocate(Kernels.jointStride(groups))
+          let scratch: UnsafeMutablePointer<Double> = Kernels.allocate(
+            Kernels.scratchSize(groups: groups, featureCount: d))
+          defer {
+            joint.deallocate()
+            scratch.deallocate()
+          }
+          kernels.logJoint(
+            ModelPointers(
+              form: .full, featureCount: d, componentCount: 1, means: zeros.baseAddress!,
+              factors: model.factors + k * model.factorStride, factorStride: 0,
+              constants: zeros.baseAddress!),
+            0..<1, groups: groups, tile: units, joint: joint, scratch: scratch)
+          for j in 0..<d { lengths[j] = (-2 * joint[j]).squareRoot() }
         }
-      }
-      workspace.computeLogJoint(
-        form: .full, means: zeros, factors: model.factors, factorStride: model.factorStride,
-        constants: Array(repeating: 0, count: K))
-      for i in 0..<count {
-        for k in 0..<K {
-          lengths[k * d + start + i] = (-2 * workspace.joint(i, k)).squareRoot()
-        }
-        units[i * d + start + i] = 0
       }
     }
-    return lengths
   }
 }
 
-/// The E-step of a block of rows of many features: distances in single precision first, at half the cost, and in double
-/// precision only for those pairs of rows and components whose responsibility might not be zero.
+/// The E-step and the moments of a part of a shard, rows of many features: distances in single precision first, at half the
+/// cost, and in double precision only for those pairs of rows and components whose responsibility might not be zero.
+///
+/// Blocks are screened one by one. Then each component's rows from all of them are gathered, so that the kernels have full
+/// tiles, and sums go to memory and back once for many rows. Gathered rows keep their order, in which sums of so many
+/// features go row by row; so the sums are the same bits.
 ///
 /// One worker's memory; not for use by two threads at once.
 final class ScreenedBlock {
+  /// How many rows make a part: whole blocks, or a whole shard.
+  static func rowCount(grid: ShardGrid, featureCount d: Int, componentCount K: Int) -> Int {
+    let fitting = min((1 << 18) / d, (1 << 20) / K)
+    let blocks = max((fitting + grid.rowsPerBlock - 1) / grid.rowsPerBlock, 1)
+    return min(blocks * grid.rowsPerBlock, grid.rowsPerShard)
+  }
+
   private let workspace: Workspace
   private let d: Int
   private let K: Int
+  private let rowsPerBlock: Int
+  private let capacity: Int
+  // Of a block.
   private let distances: UnsafeMutablePointer<Float>
   private let upper: UnsafeMutablePointer<Double>
   private let best: UnsafeMutablePointer<Double>
   private let reach: UnsafeMutablePointer<Double>
+  // By component: how many rows might count, and which.
+  private let counts: UnsafeMutablePointer<Int>
+  private let survivors: UnsafeMutablePointer<Int32>
+  // Of the part: joints, then responsibilities, and what normalising leaves of each row.
+  private let joint: UnsafeMutablePointer<Double>
+  private let caseWeight: UnsafeMutablePointer<Double>
+  private let density: UnsafeMutablePointer<Double>
+  private let entropy: UnsafeMutablePointer<Double>
+  // Of some rows of one component.
   private let index: UnsafeMutablePointer<Int32>
   private let tile: UnsafeMutablePointer<Double>
-  private let joint: UnsafeMutablePointer<Double>
+  private let gathered: UnsafeMutablePointer<Double>
   private let scratch: UnsafeMutablePointer<Double>
 
   init(workspace: Workspace, grid: ShardGrid, componentCount K: Int) {
+    let d = workspace.featureCount
     let groups = (grid.rowsPerBlock + Kernels.lanes - 1) / Kernels.lanes
     let rows = groups * Kernels.lanes
     self.workspace = workspace
-    d = workspace.featureCount
+    self.d = d
     self.K = K
+    rowsPerBlock = grid.rowsPerBlock
+    capacity = Self.rowCount(grid: grid, featureCount: d, componentCount: K)
+    let partGroups = (capacity + Kernels.lanes - 1) / Kernels.lanes
+    let partRows = partGroups * Kernels.lanes
     distances = Kernels.allocate(K * Kernels.screenStride(groups))
     upper = Kernels.allocate(K * rows)
     best = Kernels.allocate(rows)
     reach = Kernels.allocate(d)
+    counts = Kernels.allocate(K)
+    survivors = Kernels.allocate(K * capacity)
+    joint = Kernels.allocate(K * Kernels.jointStride(partGroups))
+    caseWeight = Kernels.allocate(partRows)
+    density = Kernels.allocate(partRows)
+    entropy = Kernels.allocate(partRows)
     index = Kernels.allocate(rows)
     tile = Kernels.allocate(groups * Kernels.tileStride(d))
-    joint = Kernels.allocate(Kernels.jointStride(groups))
+    gathered = Kernels.allocate(Kernels.jointStride(groups))
     scratch = Kernels.allocate(
       max(
         Kernels.screenScratchSize(groups: groups, featureCount: d),
@@ -123,38 +157,122 @@ final class ScreenedBlock {
 
   deinit {
     distances.deallocate()
+    counts.deallocate()
+    survivors.deallocate()
     index.deallocate()
-    for pointer in [upper, best, reach, tile, joint, scratch] { pointer.deallocate() }
+    for pointer in [
+      upper, best, reach, joint, caseWeight, density, entropy, tile, gathered, scratch,
+    ] { pointer.deallocate() }
   }
 
-  /// Leaves the log joint densities of a block in the workspace; where they could only lead to zero, something lower.
-  /// Returns false if a number is not finite.
-  func computeLogJoint(_ rows: StridedRows, _ model: ModelPointers, _ single: SingleModel) -> Bool {
-    guard workspace.pack(rows) else { return false }
+  /// Adds the statistics of at most ``rowCount(grid:featureCount:componentCount:)`` rows, the first of which begins a block.
+  ///
+  /// - Returns: How many responsibilities are zero; nil, and nothing added, if a number is not finite.
+  func add(
+    _ rows: StridedRows, _ model: ModelPointers, _ single: SingleModel,
+    to statistics: inout SufficientStatistics
+  ) -> Int? {
     let n = rows.count
-    workspace.screen(single, into: distances, scratch: scratch)
-    workspace.findReach(of: single.center, into: reach)
-    bound(n, model, single)
-
-    let kernels = workspace.kernels
-    for k in 0..<K {
-      var count = 0
-      for row in 0..<n where !(upper[k * n + row] < best[row]) {
-        index[count] = Int32(row)
-        count += 1
+    precondition(n <= capacity)
+    let rowBytes = rows.rowStride * (rows.element == .float64 ? 8 : 4)
+    counts.update(repeating: 0, count: K)
+    for start in stride(from: 0, to: n, by: rowsPerBlock) {
+      let block = StridedRows(
+        base: rows.base + start * rowBytes, element: rows.element,
+        count: min(rowsPerBlock, n - start), rowStride: rows.rowStride,
+        columnOffsets: rows.columnOffsets)
+      guard workspace.pack(block) else { return nil }
+      workspace.screen(single, into: distances, scratch: scratch)
+      workspace.findReach(of: single.center, into: reach)
+      bound(block.count, model, single)
+      for k in 0..<K {
+        let list = survivors + k * capacity
+        let highest = upper + k * block.count
+        var count = counts[k]
+        for row in 0..<block.count where !(highest[row] < best[row]) {
+          list[count] = Int32(start + row)
+          count += 1
+        }
+        counts[k] = count
       }
-      if 4 * count > 3 * n {
-        workspace.computeLogJoint(model, component: k)
-        continue
-      }
-      workspace.fillJoint(k, with: -.greatestFiniteMagnitude / 4)
-      guard count > 0 else { continue }
-      let groups = (count + Kernels.lanes - 1) / Kernels.lanes
-      _ = kernels.pack(rows, featureCount: d, index: index, count: count, into: tile)
-      kernels.logJoint(model, k..<k + 1, groups: groups, tile: tile, joint: joint, scratch: scratch)
-      for place in 0..<count { workspace.setResponsibility(Int(index[place]), k, joint[place]) }
     }
-    return true
+    evaluate(rows, model)
+    normalize(n, into: &statistics)
+    return addMoments(rows, to: &statistics)
+  }
+
+  /// The log joint densities of the pairs that are left; the others get something so low that it leads to zero.
+  private func evaluate(_ rows: StridedRows, _ model: ModelPointers) {
+    let groups = (rows.count + Kernels.lanes - 1) / Kernels.lanes
+    for k in 0..<K {
+      let column = joint + k * Kernels.jointStride(groups)
+      column.update(
+        repeating: -.greatestFiniteMagnitude / 4, count: groups * Kernels.lanes)
+      let list = survivors + k * capacity
+      for start in stride(from: 0, to: counts[k], by: rowsPerBlock) {
+        let count = min(rowsPerBlock, counts[k] - start)
+        _ = workspace.kernels.pack(
+          rows, featureCount: d, index: list + start, count: count, into: tile)
+        workspace.kernels.logJoint(
+          model, k..<k + 1, groups: (count + Kernels.lanes - 1) / Kernels.lanes, tile: tile,
+          joint: gathered, scratch: scratch)
+        for place in 0..<count { column[Int(list[start + place])] = gathered[place] }
+      }
+    }
+  }
+
+  /// Responsibilities; and case weight, log-likelihood and entropy block by block.
+  private func normalize(_ n: Int, into statistics: inout SufficientStatistics) {
+    let kernels = workspace.kernels
+    let groups = (n + Kernels.lanes - 1) / Kernels.lanes
+    for row in 0..<groups * Kernels.lanes { caseWeight[row] = row < n ? 1 : 0 }
+    kernels.normalize(
+      groups: groups, K, caseWeight: caseWeight, joint: joint, logDensity: density,
+      rowEntropy: entropy, label: nil)
+    for start in stride(from: 0, to: n, by: rowsPerBlock) {
+      kernels.addTotals(
+        groups: (min(rowsPerBlock, n - start) + Kernels.lanes - 1) / Kernels.lanes,
+        caseWeight: caseWeight + start, logDensity: density + start, rowEntropy: entropy + start,
+        to: &statistics)
+    }
+  }
+
+  /// Adds the moments. Returns how many responsibilities are zero.
+  private func addMoments(
+    _ rows: StridedRows, to statistics: inout SufficientStatistics
+  ) -> Int {
+    let groups = (rows.count + Kernels.lanes - 1) / Kernels.lanes
+    var zeroCount = 0
+    for k in 0..<K {
+      let column = joint + k * Kernels.jointStride(groups)
+      zeroCount += rows.count
+      var count = 0
+      for place in 0..<counts[k] {
+        let row = survivors[k * capacity + place]
+        guard column[Int(row)] != 0 else { continue }
+        index[count] = row
+        gathered[count] = column[Int(row)]
+        count += 1
+        if count == rowsPerBlock {
+          addGathered(count, of: k, rows, to: &statistics)
+          zeroCount -= count
+          count = 0
+        }
+      }
+      if count > 0 { addGathered(count, of: k, rows, to: &statistics) }
+      zeroCount -= count
+    }
+    return zeroCount
+  }
+
+  private func addGathered(
+    _ count: Int, of k: Int, _ rows: StridedRows, to statistics: inout SufficientStatistics
+  ) {
+    let groups = (count + Kernels.lanes - 1) / Kernels.lanes
+    for place in count..<groups * Kernels.lanes { gathered[place] = 0 }
+    _ = workspace.kernels.pack(rows, featureCount: d, index: index, count: count, into: tile)
+    workspace.accumulate(
+      k..<k + 1, groups: groups, tile: tile, responsibilities: gathered, into: &statistics)
   }
 
   /// For each row and component the most that the log joint density can be; for each row what it must be to count.

@@ -85,6 +85,8 @@ extension ExpectationMaximization {
   ) throws(MixtureError) -> Start {
     var settings = self
     settings.componentCount = K
+    settings.algorithm = algorithm.withoutStages
+    settings.splitMerge = 0
 
     func run(_ start: Start, iterations: Int, _ threads: Int) -> [EMRun] {
       var settings = settings
@@ -130,8 +132,8 @@ extension ExpectationMaximization {
   /// differ by less than a ten-millionth of a nat per row are equal: runs that meet in one maximum with their components in
   /// another order are told apart by rounding only. Of equal ones the first is best.
   private static func bestFirst(_ runs: [EMRun], _ K: Int, rowCount: Int) -> [GaussianMixture] {
-    let largest = runs.map(\.logLikelihood).max() ?? 0
-    let behind = runs.map { ((largest - $0.logLikelihood) / (1e-7 * Double(rowCount))).rounded() }
+    let largest = runs.map(\.objective).max() ?? 0
+    let behind = runs.map { ((largest - $0.objective) / (1e-7 * Double(rowCount))).rounded() }
     return runs.indices.sorted {
       let (a, b) = (runs[$0], runs[$1])
       if a.isFloored != b.isFloored { return b.isFloored }

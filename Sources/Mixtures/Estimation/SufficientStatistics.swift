@@ -15,9 +15,14 @@ public struct SufficientStatistics: Sendable, Equatable {
   /// Which second moments are kept.
   public let form: CovarianceStructure.Form
   /// What the moments are about, K × d.
-  public let origins: Matrix
+  public private(set) var origins: Matrix
   /// All sums: case weight, log-likelihood, entropy; then K zeroth, K × d first, and K second moments.
   public internal(set) var values: [Double]
+  /// Of a truncated table: the expected weight of rows that were not observed, which is in the moments, but not in
+  /// ``caseWeight``.
+  public internal(set) var unseenWeight = 0.0
+  /// Of an E-step of ``Algorithm/classification``: Σᵢ maxₖ log wₖ N(xᵢ; μₖ, Σₖ), weighted; otherwise 0.
+  public internal(set) var classificationLogLikelihood = 0.0
 
   /// The number of components, K.
   public var componentCount: Int { origins.rowCount }
@@ -30,6 +35,15 @@ public struct SufficientStatistics: Sendable, Equatable {
     self.form = form
     let each = 1 + origins.columnCount + form.elementCount(featureCount: origins.columnCount)
     values = Array(repeating: 0, count: 3 + origins.rowCount * each)
+  }
+
+  /// Makes these the statistics of no rows about other origins, as many.
+  mutating func clear(about origins: Matrix) {
+    precondition(origins.rowCount == componentCount && origins.columnCount == featureCount)
+    self.origins = origins
+    unseenWeight = 0
+    classificationLogLikelihood = 0
+    values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
   }
 
   /// The total case weight; the number of rows if all weigh 1.
@@ -63,6 +77,37 @@ public struct SufficientStatistics: Sendable, Equatable {
 // MARK: - Arithmetic
 
 extension SufficientStatistics {
+  /// Adds moments of component `k` about its origin, element by element; `second` is asked for row i, column j ≤ i.
+  @inline(__always)
+  mutating func add(
+    _ k: Int, zeroth: Double, first: (Int) -> Double, second: (Int, Int) -> Double
+  ) {
+    let d = featureCount
+    values[zerothStart + k] += zeroth
+    for j in 0..<d { values[firstStart + k * d + j] += first(j) }
+    var index = secondStart + k * elementsPerSecond
+    for i in 0..<d {
+      switch form {
+      case .full:
+        for j in 0...i {
+          values[index] += second(i, j)
+          index += 1
+        }
+      case .diagonal:
+        values[index] += second(i, i)
+        index += 1
+      case .scalar: values[index] += second(i, i)
+      }
+    }
+  }
+
+  /// Adds all but the moments of the statistics of other rows.
+  mutating func addTotals(of other: SufficientStatistics) {
+    for index in 0..<zerothStart { values[index] += other.values[index] }
+    unseenWeight += other.unseenWeight
+    classificationLogLikelihood += other.classificationLogLikelihood
+  }
+
   /// Adds the statistics of other rows.
   ///
   /// If the other origins differ, they are first moved to the left side's, see ``rebased(to:)``.
@@ -74,6 +119,8 @@ extension SufficientStatistics {
       a.form == b.form && a.componentCount == b.componentCount && a.featureCount == b.featureCount,
       "statistics of different shape cannot be added")
     let b = a.origins == b.origins ? b : b.rebased(to: a.origins)
+    a.unseenWeight += b.unseenWeight
+    a.classificationLogLikelihood += b.classificationLogLikelihood
     a.values.withUnsafeMutableBufferPointer { left in
       b.values.withUnsafeBufferPointer { right in
         for index in left.indices { left[index] += right[index] }
@@ -85,6 +132,8 @@ extension SufficientStatistics {
   public func scaled(by factor: Double) -> SufficientStatistics {
     var result = self
     for index in result.values.indices { result.values[index] *= factor }
+    result.unseenWeight *= factor
+    result.classificationLogLikelihood *= factor
     return result
   }
 
@@ -98,6 +147,8 @@ extension SufficientStatistics {
       "origins must be K × d")
     var result = SufficientStatistics(origins: newOrigins, form: form)
     for index in 0..<firstStart { result.values[index] = values[index] }
+    result.unseenWeight = unseenWeight
+    result.classificationLogLikelihood = classificationLogLikelihood
     for k in 0..<componentCount {
       let n = zeroth(k)
       let f = Array(first(k))
@@ -135,33 +186,41 @@ extension SufficientStatistics {
 
   /// The scatter of component `k` about its own mean, Sₖ − Fₖ Fₖᵀ / Nₖ, in a form that the second moments hold.
   func scatter(_ k: Int, as wanted: CovarianceStructure.Form) -> [Double] {
+    if wanted == .full {
+      return ThreadTeam.fill(1, of: elementsPerSecond, threadCount: 1) {
+        writeScatter(k, to: $1)
+      }
+    }
     let n = zeroth(k)
     let f = Array(first(k))
-    let s = Array(second(k))
+    let s = second(k)
+    let start = s.startIndex
     let diagonal = { (i: Int) in
       switch form {
-      case .full: return s[i * (i + 3) / 2] - f[i] * f[i] / n
-      case .diagonal: return s[i] - f[i] * f[i] / n
+      case .full: return s[start + i * (i + 3) / 2] - f[i] * f[i] / n
+      case .diagonal: return s[start + i] - f[i] * f[i] / n
       case .scalar: preconditionFailure("a trace holds no diagonal")
       }
     }
-    switch wanted {
-    case .full:
-      precondition(form == .full, "the statistics do not hold full second moments")
-      var result = s
-      var index = 0
+    if wanted == .diagonal { return (0..<featureCount).map(diagonal) }
+    if form == .scalar { return [f.reduce(s[start]) { $0 - $1 * $1 / n }] }
+    return [(0..<featureCount).map(diagonal).reduce(0, +)]
+  }
+
+  /// Writes the whole scatter of component `k`, d (d + 1) / 2 numbers.
+  func writeScatter(_ k: Int, to result: UnsafeMutableBufferPointer<Double>) {
+    precondition(form == .full, "the statistics do not hold full second moments")
+    precondition(result.count == elementsPerSecond)
+    let n = zeroth(k)
+    values.withUnsafeBufferPointer { values in
+      let f = values.baseAddress! + firstStart + k * featureCount
+      var s = values.baseAddress! + secondStart + k * elementsPerSecond
+      var out = result.baseAddress!
       for i in 0..<featureCount {
-        for j in 0...i {
-          result[index] -= f[i] * f[j] / n
-          index += 1
-        }
+        for j in 0...i { out[j] = s[j] - f[i] * f[j] / n }
+        s += i + 1
+        out += i + 1
       }
-      return result
-    case .diagonal:
-      return (0..<featureCount).map(diagonal)
-    case .scalar:
-      if form == .scalar { return [f.reduce(s[0]) { $0 - $1 * $1 / n }] }
-      return [(0..<featureCount).map(diagonal).reduce(0, +)]
     }
   }
 }

@@ -17,11 +17,20 @@ extension GaussianMixture {
   public func logDensities(
     of observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> [Double] {
-    try perRow(
-      of: observations, columns: 1, threadCount: threadCount, emptyRow: { $0[0] = 0 }
+    try requireFeatures(of: observations)
+    let rows = try AnnotatedRows(observations, usesWeights: false)
+    var densities = try perRow(
+      of: rows, columns: 1, threadCount: threadCount, emptyRow: { $0[0] = 0 }
     ) { workspace, row, output in
       output[0] = workspace.logDensity(row)
     }
+    // Rows of a truncated table are among those that can be observed.
+    if let logProbabilities = rows.logProbabilities(under: self) {
+      for index in densities.indices where rows.layout.counts(index) {
+        densities[index] -= logProbabilities[index]
+      }
+    }
+    return densities
   }
 
   /// The logarithm of the density at one point, d numbers. See ``logDensities(of:threadCount:)``.
@@ -48,37 +57,15 @@ extension GaussianMixture {
     _ observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> (logLikelihood: Double, entropy: Double) {
     try requireFeatures(of: observations)
-    if isAnnotated(observations) {
-      return try AnnotatedRows(observations, usesWeights: true).score(
-        under: self, threadCount: threadCount ?? Kernels.processorCount)
-    }
-    let K = componentCount
-    let grid = ShardGrid(rowCount: observations.observationCount, featureCount: featureCount)
-    guard grid.shardCount > 0 else { return (0, 0) }
-    return try ThreadTeam.reduceShards(
-      of: grid, threadCount: threadCount ?? Kernels.processorCount,
-      makeWorker: { _ in
-        Workspace(
-          rowsPerBlock: grid.rowsPerBlock, featureCount: featureCount, componentCount: K)
-      },
-      add: { $0 = ($0.0 + $1.0, $0.1 + $1.1) }
-    ) { (workspace: Workspace, shard) throws(MixtureError) in
-      var sums = (logLikelihood: 0.0, entropy: 0.0)
-      for rows in grid.blocks(ofShard: shard) {
-        try observations.load(rows, into: workspace)
-        workspace.computeLogJoint(self)
-        let block = workspace.normalize(K)
-        sums.logLikelihood += block.logLikelihood
-        sums.entropy += block.entropy
-      }
-      return sums
-    }
+    guard observations.observationCount > 0 else { return (0, 0) }
+    return try AnnotatedRows(observations, usesWeights: true).score(
+      under: self, threadCount: threadCount ?? Kernels.processorCount)
   }
 
   /// The E-step: all that an M-step needs to know of observations, about this mixture's means.
   ///
   /// Statistics of parts of a table add up with `+=` to those of the whole, so that the parts may be files, processes or
-  /// machines; ``init(maximizing:structure:equalWeights:minimumVariances:previous:)`` makes the next model of them.
+  /// machines; ``init(maximizing:structure:equalWeights:minimumVariances:prior:fixed:previous:)`` makes the next model of them.
   ///
   /// Parameters, errors and cost are those of ``logDensities(of:threadCount:)``.
   public func statistics(
@@ -88,11 +75,6 @@ extension GaussianMixture {
     try observations.requireRowsAndColumns()
     return try observations.expectation(
       under: self, threadCount: threadCount ?? Kernels.processorCount)
-  }
-
-  /// Whether the E-step on rows is more than that of plain rows without a background.
-  func isAnnotated(_ observations: some ObservationSource) -> Bool {
-    observations.annotations != nil || background != nil
   }
 
   /// What becomes of log joint densities before they are read.
@@ -115,54 +97,28 @@ extension GaussianMixture {
     _ fill: (Workspace, Int, UnsafeMutableBufferPointer<Double>) -> Void
   ) throws(MixtureError) -> [Double] {
     try requireFeatures(of: observations)
-    let zeros = Array(repeating: 0.0, count: componentCount)
+    return try perRow(
+      of: AnnotatedRows(observations, usesWeights: false), columns: columns,
+      threadCount: threadCount, preparation, emptyRow: emptyRow, fill)
+  }
+
+  private func perRow(
+    of rows: AnnotatedRows<some ObservationSource>, columns: Int, threadCount: Int?,
+    _ preparation: Preparation = .normalize,
+    emptyRow: (UnsafeMutableBufferPointer<Double>) -> Void,
+    _ fill: (Workspace, Int, UnsafeMutableBufferPointer<Double>) -> Void
+  ) throws(MixtureError) -> [Double] {
     let columnCount = componentCount + (background == nil ? 0 : 1)
-    func prepare(_ workspace: Workspace) {
+    return try rows.numbers(
+      under: self, columns: columns, threadCount: threadCount, emptyRow: { emptyRow($1) }
+    ) { piece, output in
       switch preparation {
-      case .normalize: workspace.normalize(columnCount)
-      case .label: workspace.findLabels(columnCount)
-      case .distance: break
+      case .normalize: piece.workspace.normalize(columnCount)
+      case .label: piece.workspace.findLabels(columnCount)
+      case .distance: piece.computeDistances(self)
       }
+      for position in piece.rows.indices { fill(piece.workspace, position, output(position)) }
     }
-    let count = observations.observationCount * columns
-    var failure: MixtureError?
-    let result = [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
-      func output(_ row: Int) -> UnsafeMutableBufferPointer<Double> {
-        UnsafeMutableBufferPointer(rebasing: buffer[row * columns..<(row + 1) * columns])
-      }
-      do throws(MixtureError) {
-        if isAnnotated(observations) {
-          let annotated = try AnnotatedRows(observations, usesWeights: false)
-          for row in annotated.layout.kinds.indices
-          where annotated.layout.kinds[row] == RowLayout.skipped { emptyRow(output(row)) }
-          try annotated.forEachPiece(
-            under: self, threadCount: threadCount ?? Kernels.processorCount
-          ) { piece in
-            if preparation == .distance {
-              piece.computeDistances(self)
-            } else {
-              prepare(piece.workspace)
-            }
-            for (position, row) in piece.rows.enumerated() {
-              fill(piece.workspace, position, output(piece.start + Int(row)))
-            }
-          }
-          initialized = count
-          return
-        }
-        try observations.forEachBlock(componentCount: componentCount, threadCount: threadCount) {
-          workspace, rows in
-          workspace.computeLogJoint(self, constants: preparation == .distance ? zeros : nil)
-          prepare(workspace)
-          for (i, row) in rows.enumerated() { fill(workspace, i, output(row)) }
-        }
-        initialized = count
-      } catch {
-        failure = error
-      }
-    }
-    if let failure { throw failure }
-    return result
   }
 
   /// Requires observations with as many features as the model has.

@@ -56,7 +56,10 @@ extension GaussianMixture {
   /// Draws the true values of each observation given all that is known of it, for multiple imputation: first a component by
   /// its responsibility, then the values from it. Cells that are known exactly stay as they are.
   ///
-  /// - Parameter seed: Row i has stream i of this seed, so that its draw depends on nothing else.
+  /// - Parameters:
+  ///   - observations: n × d, where d is ``featureCount``.
+  ///   - seed: Row i of the table has stream i of this seed, so that its draw depends on nothing else.
+  ///   - threadCount: How many threads to use; nil means one for each processor. It changes no result.
   /// - Returns: n × d.
   /// - Throws: As ``expectedValues(of:threadCount:)``.
   /// - Complexity: O(n·K·d³).
@@ -78,56 +81,56 @@ extension GaussianMixture {
   ) throws(MixtureError) -> Matrix {
     try requireFeatures(of: observations)
     let d = featureCount
-    let responsibilities = try responsibilities(for: observations, threadCount: threadCount)
-    let annotations = observations.annotations ?? RowAnnotations()
-    let layout = try RowLayout(observations, leavingOut: false)
-    let gains = layout.measurements.map { Gains(self, $0) }
-    let n = observations.observationCount
-    let grid = ShardGrid(rowCount: n, featureCount: d)
-    var failure: MixtureError?
-    let elements = [Double](unsafeUninitializedCapacity: n * columns) { buffer, initialized in
-      do throws(MixtureError) {
-        try ThreadTeam.forEachShard(
-          of: grid, threadCount: threadCount ?? Kernels.processorCount, makeWorker: { _ in }
-        ) { (_, shard) throws(MixtureError) in
-          for block in grid.blocks(ofShard: shard) {
-            try observations.withRows(block) { rows in
-              for i in 0..<rows.count {
-                let row = block.lowerBound + i
-                let kind = layout.kinds.isEmpty ? 0 : layout.kinds[row]
-                let gain: Gains
-                if kind >= 0 {
-                  gain = gains[Int(kind)]
-                } else if kind == RowLayout.skipped {
-                  gain = Gains(self, Measurement(cells: [], projection: nil, noise: .none))
-                } else {
-                  gain = Gains(
-                    self,
-                    annotations.measurement(ofRow: row, featureCount: d) { rows[i, $0] })
-                }
-                var exact = [Double?](repeating: nil, count: d)
-                if gain.measurement.projection == nil {
-                  for (position, j) in gain.measurement.cells.enumerated()
-                  where gain.isExact(position) { exact[j] = rows[i, j] }
-                }
-                fill(
-                  RecoveredRow(number: row, exact: exact),
-                  Posteriors(
-                    gain, values: gain.measurement.cells.map { rows[i, $0] },
-                    responsibilities: (0..<componentCount).map { responsibilities[row, $0] }),
-                  UnsafeMutableBufferPointer(
-                    rebasing: buffer[row * columns..<(row + 1) * columns]))
-              }
+    let columnCount = componentCount + (background == nil ? 0 : 1)
+    let first = observations.firstRowNumber
+    let rows = try AnnotatedRows(observations, usesWeights: false)
+    let gains = rows.layout.measurements.map { Gains(self, $0) }
+    let nothing = Gains(self, Measurement(cells: [], projection: nil, noise: .none))
+    let elements = try rows.numbers(
+      under: self, columns: columns, threadCount: threadCount,
+      emptyRow: { row, output in
+        fill(
+          RecoveredRow(number: first + row, exact: Array(repeating: nil, count: d)),
+          Posteriors(nothing, values: [], responsibilities: weights), output)
+      }
+    ) { piece, output in
+      piece.workspace.normalize(columnCount)
+      for (position, row) in piece.rows.enumerated() {
+        let responsibilities = (0..<componentCount).map { piece.workspace.joint(position, $0) }
+        var exact = [Double?](repeating: nil, count: d)
+        let posteriors: Posteriors
+        if let censored = piece.censored {
+          for (cell, j) in censored.measurement.cells.enumerated()
+          where censored.known.contains(j) && censored.measurement.noise.isZero(cell) {
+            exact[j] = piece.workspace.element(position, j)
+          }
+          posteriors = Posteriors(self, censored.components, responsibilities: responsibilities)
+        } else {
+          let isIndividual = piece.noise != nil
+          let gain =
+            piece.kind >= 0
+            ? gains[Int(piece.kind)]
+            : Gains(
+              self, isIndividual ? piece.measurement(position) : piece.model.measurement)
+          let cells = gain.measurement.cells
+          // A block holds the cells of its measurement, or, of rows with noise of their own, all features.
+          let values = cells.indices.map {
+            piece.workspace.element(position, isIndividual ? cells[$0] : $0)
+          }
+          if gain.measurement.projection == nil {
+            for (cell, j) in cells.enumerated() where gain.measurement.noise.isZero(cell) {
+              exact[j] = values[cell]
             }
           }
+          posteriors = Posteriors(gain, values: values, responsibilities: responsibilities)
         }
-        initialized = n * columns
-      } catch {
-        failure = error
+        fill(
+          RecoveredRow(number: first + piece.start + Int(row), exact: exact), posteriors,
+          output(position))
       }
     }
-    if let failure { throw failure }
-    return Matrix(unchecked: elements, rowCount: n, columnCount: columns)
+    return Matrix(
+      unchecked: elements, rowCount: observations.observationCount, columnCount: columns)
   }
 }
 
@@ -157,30 +160,23 @@ private struct Gains: Sendable {
     remainders = parts.map(\.remainder)
   }
 
-  func isExact(_ position: Int) -> Bool {
-    switch measurement.noise {
-    case .none: return true
-    case .diagonal(let variances): return variances[position] == 0
-    case .full(let packed): return packed[position * (position + 3) / 2] == 0
-    }
-  }
-
   func index(_ k: Int) -> Int { model.structure.isShared ? 0 : k }
 }
 
 /// The components' conditional distributions of one row.
 private struct Posteriors {
-  let gains: Gains
-  let weights: [Double]
+  private let weights: [Double]
   /// bᵢₖ, K × d.
-  let means: [[Double]]
+  private let means: [[Double]]
+  /// Bᵢₖ, d × d, by component.
+  private let remainders: [Matrix]
+  /// Of a row with limits: what draws its values.
+  private let censored: [CensoredRow]?
+  private let origins: Matrix
 
   init(_ gains: Gains, values: [Double], responsibilities: [Double]) {
-    self.gains = gains
     let model = gains.model
-    // What the background is responsible for tells nothing; without any component, the prior.
-    let total = responsibilities.reduce(0, +)
-    weights = total > 0 ? responsibilities.map { $0 / total } : model.weights
+    weights = Self.weights(responsibilities, model)
     means = (0..<model.componentCount).map { k in
       let gain = gains.gains[gains.index(k)]
       return (0..<model.featureCount).map { i in
@@ -189,6 +185,35 @@ private struct Posteriors {
         }
       }
     }
+    remainders = (0..<model.componentCount).map { gains.remainders[gains.index($0)] }
+    censored = nil
+    origins = model.means
+  }
+
+  init(_ model: GaussianMixture, _ censored: [CensoredRow], responsibilities: [Double]) {
+    weights = Self.weights(responsibilities, model)
+    means = censored.enumerated().map { k, row in
+      row.deviation.indices.map { model.means[k, $0] + row.deviation[$0] }
+    }
+    let d = model.featureCount
+    remainders = censored.map { row in
+      var matrix = Matrix(repeating: 0, rowCount: d, columnCount: d)
+      for i in 0..<d {
+        for j in 0...i {
+          matrix[i, j] = row.covariance[i * (i + 1) / 2 + j]
+          matrix[j, i] = matrix[i, j]
+        }
+      }
+      return matrix
+    }
+    self.censored = censored
+    origins = model.means
+  }
+
+  /// What the background is responsible for tells nothing; without any component, the prior.
+  private static func weights(_ responsibilities: [Double], _ model: GaussianMixture) -> [Double] {
+    let total = responsibilities.reduce(0, +)
+    return total > 0 ? responsibilities.map { $0 / total } : model.weights
   }
 
   func mean(_ j: Int) -> Double {
@@ -198,13 +223,11 @@ private struct Posteriors {
   func covariance(_ i: Int, _ j: Int) -> Double {
     let (a, b) = (mean(i), mean(j))
     return weights.indices.reduce(0) {
-      $0 + weights[$1]
-        * (gains.remainders[gains.index($1)][i, j] + (means[$1][i] - a) * (means[$1][j] - b))
+      $0 + weights[$1] * (remainders[$1][i, j] + (means[$1][i] - a) * (means[$1][j] - b))
     }
   }
 
   func draw(random: inout RandomStream) -> [Double] {
-    let d = gains.model.featureCount
     var left = random.uniform()
     var chosen = 0
     for k in weights.indices where weights[k] > 0 {
@@ -212,16 +235,25 @@ private struct Posteriors {
       if left < weights[k] { break }
       left -= weights[k]
     }
-    // A square root of B that does with rows of zeros.
-    let remainder = gains.remainders[gains.index(chosen)]
-    let open = (0..<d).filter { remainder[$0, $0] > 0 }
-    var packed: [Double] = []
-    for (a, i) in open.enumerated() { for j in open[...a] { packed.append(remainder[i, j]) } }
-    let noise = open.map { _ in random.normal() }
+    if let censored {
+      let step = censored[chosen].draw(random: &random)
+      return step.indices.map { origins[chosen, $0] + step[$0] }
+    }
     var result = means[chosen]
-    guard !open.isEmpty else { return result }
-    let step = Cholesky(raising: packed, order: open.count).multiply(noise)
-    for (a, i) in open.enumerated() { result[i] += step[a] }
+    remainders[chosen].addDraw(to: &result, random: &random)
     return result
+  }
+}
+
+extension Matrix {
+  /// Adds a draw from N(0, this), a covariance that may have rows of zeros.
+  func addDraw(to values: inout [Double], random: inout RandomStream) {
+    let open = (0..<rowCount).filter { self[$0, $0] > 0 }
+    guard !open.isEmpty else { return }
+    var packed: [Double] = []
+    for (a, i) in open.enumerated() { for j in open[...a] { packed.append(self[i, j]) } }
+    let noise = open.map { _ in random.normal() }
+    let step = Cholesky(raising: packed, order: open.count).multiply(noise)
+    for (a, i) in open.enumerated() { values[i] += step[a] }
   }
 }

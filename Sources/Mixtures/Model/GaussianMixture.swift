@@ -44,6 +44,14 @@ public struct GaussianMixture: Sendable {
   public init(
     weights: [Double], means: Matrix, covariances: Covariances
   ) throws(MixtureError) {
+    try self.init(weights: weights, means: means, covariances: covariances, factored: nil)
+  }
+
+  /// A mixture whose covariances may be factored already.
+  init(
+    weights: [Double], means: Matrix, covariances: Covariances,
+    factored: (factors: [Double], logDeterminants: [Double])?
+  ) throws(MixtureError) {
     let K = weights.count
     let d = covariances.featureCount
     guard K > 0, means.rowCount == K, covariances.componentCount == K else {
@@ -73,9 +81,9 @@ public struct GaussianMixture: Sendable {
     }
     let isRounding = abs(total - 1) <= 4 * Double(K) * .ulpOfOne
 
-    var factors: [Double] = []
-    var logDeterminants: [Double] = []
-    for k in 0..<covariances.storedCount {
+    var factors = factored?.factors ?? []
+    var logDeterminants = factored?.logDeterminants ?? []
+    for k in (factored == nil ? 0 : covariances.storedCount)..<covariances.storedCount {
       guard
         let (factor, logDeterminant) = Self.factor(
           covariances.stored(k), form: covariances.structure.form, featureCount: d)
@@ -119,6 +127,18 @@ public struct GaussianMixture: Sendable {
             + other.logDeterminant($0)) + rest
       }
     }
+  }
+
+  /// Another mixture's components, without a background, with other constants in their log joint densities and weights that
+  /// need not sum to 1: no mixture, but what an E-step takes for one.
+  init(_ other: GaussianMixture, constants: [Double], weights: [Double]) {
+    self.weights = weights
+    means = other.means
+    covariances = other.covariances
+    factors = other.factors
+    factorStride = other.factorStride
+    background = nil
+    self.constants = constants
   }
 
   /// The factor of one covariance, in the form the kernels want it, and its log determinant; nil unless it is

@@ -4,21 +4,26 @@
 ///
 /// With the share s and the volume V the density of a mixture is p(x) = (1 − s) Σₖ wₖ N(x; μₖ, Σₖ) + s / V. The background
 /// keeps outliers from dragging a component (Banfield & Raftery 1993, [doi:10.2307/2532201](https://doi.org/10.2307/2532201)).
-/// It is the same everywhere, also outside of the box that the volume was taken from.
+/// It is a density of the values as they were measured. For rows it is the same everywhere, also outside of its box; where the
+/// box lies is needed only for rows of which limits are known, and for tables with a window.
 public struct UniformBackground: Sendable, Equatable, Codable {
   /// The share of all observations that belongs to it, 0 ≤ s < 1.
   public let share: Double
   /// The logarithm of how far it extends along each feature; their sum is log V. Where cells are missing, only the others
   /// count.
   public let logWidths: [Double]
+  /// Where it begins along each feature; nil if it lies wherever rows do.
+  public let lower: [Double]?
 
   /// The logarithm of its volume.
   public var logVolume: Double { logWidths.reduce(0, +) }
 
   /// A background from its share and how far it extends along each feature.
   ///
-  /// - Throws: ``MixtureError/Code/invalidModel`` unless 0 ≤ share < 1 and all widths are finite.
-  public init(share: Double, logWidths: [Double]) throws(MixtureError) {
+  /// - Throws: ``MixtureError/Code/invalidModel`` unless 0 ≤ share < 1 and all widths, and as many ends, are finite.
+  public init(
+    share: Double, logWidths: [Double], lower: [Double]? = nil
+  ) throws(MixtureError) {
     guard share >= 0, share < 1 else {
       throw MixtureError(
         .invalidModel,
@@ -29,30 +34,54 @@ public struct UniformBackground: Sendable, Equatable, Codable {
         .invalidModel,
         "the background's widths have the logarithms \(logWidths); they must be finite.")
     }
+    guard lower.map({ $0.count == logWidths.count && $0.allSatisfy(\.isFinite) }) ?? true else {
+      throw MixtureError(
+        .invalidModel,
+        "the background begins at \(lower ?? []); there must be \(logWidths.count) finite numbers.")
+    }
     self.share = share
     self.logWidths = logWidths
+    self.lower = lower
   }
 
-  /// A background decoded from its share and widths.
+  /// A background decoded from its share, its widths and, if it is there, where it begins.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     try self.init(
       share: container.decode(Double.self, forKey: .share),
-      logWidths: container.decode([Double].self, forKey: .logWidths))
+      logWidths: container.decode([Double].self, forKey: .logWidths),
+      lower: container.decodeIfPresent([Double].self, forKey: .lower))
   }
 
   private enum CodingKeys: String, CodingKey {
-    case share, logWidths
+    case share, logWidths, lower
   }
 
   /// The same background with another share.
   func with(share: Double) -> UniformBackground {
-    UniformBackground(unchecked: share, logWidths)
+    UniformBackground(unchecked: share, logWidths, lower)
   }
 
-  private init(unchecked share: Double, _ logWidths: [Double]) {
+  private init(unchecked share: Double, _ logWidths: [Double], _ lower: [Double]?) {
     self.share = share
     self.logWidths = logWidths
+    self.lower = lower
+  }
+
+  /// The logarithm of the part of it that lies between limits along one feature.
+  func logPart(_ limits: (lower: Double, upper: Double), feature j: Int) -> Double {
+    guard let lower else { return 0 }
+    let width = Kernels.exp(logWidths[j])
+    let overlap = min(limits.upper, lower[j] + width) - max(limits.lower, lower[j])
+    return overlap >= width ? 0 : overlap > 0 ? Kernels.log(overlap / width) : -1e300
+  }
+
+  /// The part of it that lies in a window.
+  func part(in window: ObservationWindow) -> Double {
+    Kernels.exp(
+      logWidths.indices.reduce(0) {
+        $0 + logPart((window.lower[$1], window.upper[$1]), feature: $1)
+      })
   }
 
   /// The logarithm of s / V, over some features.
@@ -71,15 +100,33 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
   /// Over the given volume, in the units of the features; it extends along each feature in proportion to the box that the
   /// rows lie in.
   case volume(Double)
+  /// Over the given box, d lower and d upper ends: over all that could have been observed.
+  case box(lower: [Double], upper: [Double])
 
   /// The share that a background begins with.
   static let firstShare = 0.05
 
-  /// The logarithms of how far it extends along each feature.
-  func logWidths(
+  /// The background that a fit begins with; nil if there is none.
+  func first(
     for source: some ObservationSource, scale: DataScale
-  ) throws(MixtureError) -> [Double] {
+  ) throws(MixtureError) -> UniformBackground? {
     let d = source.featureCount
+    switch self {
+    case .none: return nil
+    case .box(let lower, let upper):
+      guard lower.count == d, upper.count == d,
+        zip(lower, upper).allSatisfy({ $0 < $1 && ($1 - $0).isFinite })
+      else {
+        throw MixtureError(
+          .invalidSetting,
+          "the background's box is \(lower) to \(upper); it must have \(d) finite lower ends, each below its upper "
+            + "end.")
+      }
+      return try UniformBackground(
+        share: Self.firstShare, logWidths: zip(lower, upper).map { Kernels.log($1 - $0) },
+        lower: lower)
+    case .boundingBox, .volume: break
+    }
     var least = Array(repeating: Double.infinity, count: d)
     var most = Array(repeating: -Double.infinity, count: d)
     let step = ShardGrid.rowsPerBlock(featureCount: d)
@@ -107,6 +154,9 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
         "\(source.describeFeature(j)) has no width that a background could extend over. Leave the column out, or "
           + "fit without a background.")
     }
+    let centers = (0..<d).map {
+      most[$0] > least[$0] ? least[$0] + 0.5 * (most[$0] - least[$0]) : scale.means[$0]
+    }
     widths = widths.map(Kernels.log)
     if case .volume(let volume) = self {
       guard volume > 0, volume.isFinite else {
@@ -117,7 +167,9 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
       let more = (Kernels.log(volume) - widths.reduce(0, +)) / Double(d)
       widths = widths.map { $0 + more }
     }
-    return widths
+    return try UniformBackground(
+      share: Self.firstShare, logWidths: widths,
+      lower: zip(centers, widths).map { $0 - 0.5 * Kernels.exp($1) })
   }
 }
 

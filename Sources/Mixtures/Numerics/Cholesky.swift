@@ -23,7 +23,12 @@ struct Cholesky {
     guard Kernels.cholesky(&l, order: d, tolerance: tolerance) else { return nil }
     order = d
     factor = l
-    logDeterminant = (0..<d).reduce(0) { $0 - 2 * Kernels.log(l[$1 * ($1 + 3) / 2]) }
+    logDeterminant = l.withUnsafeBufferPointer { Self.logDeterminant($0.baseAddress!, order: d) }
+  }
+
+  /// log det A, from the factor of A.
+  static func logDeterminant(_ factor: UnsafePointer<Double>, order d: Int) -> Double {
+    (0..<d).reduce(0) { $0 - 2 * Kernels.log(factor[$1 * ($1 + 3) / 2]) }
   }
 
   /// Factors a matrix that is positive definite but for rounding, with as little as that takes more on its diagonal.

@@ -1,6 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
-// The only file that touches the C table of kernels.
+// Beside SingleKernels.swift the only file that touches the C table of kernels.
 
 internal import CMixtureKernels
 
@@ -40,6 +40,13 @@ extension Kernels {
   /// tolerance. The diagonal of the factor is inverted.
   static func cholesky(_ triangle: inout [Double], order: Int, tolerance: Double) -> Bool {
     active.table.pointee.cholesky(order, &triangle, tolerance) != 0
+  }
+
+  /// The same for a triangle in the memory of the caller.
+  static func cholesky(
+    _ triangle: UnsafeMutablePointer<Double>, order: Int, tolerance: Double
+  ) -> Bool {
+    active.table.pointee.cholesky(order, triangle, tolerance) != 0
   }
 
   /// The number of processors that this process may use.
@@ -248,6 +255,8 @@ final class Workspace {
   private let rowEntropy: UnsafeMutablePointer<Double>
   private let scratch: UnsafeMutablePointer<Double>
   private let label: UnsafeMutablePointer<Int32>
+  /// Joints to a power; allocated when they are first needed.
+  private var tempered: UnsafeMutablePointer<Double>?
   /// Eight lanes for each moment, of few features; allocated when they are first needed.
   private var lanes: UnsafeMutablePointer<Double>?
   private let laneSumsPerComponent: Int
@@ -288,17 +297,23 @@ final class Workspace {
     }
     label.deallocate()
     lanes?.deallocate()
+    tempered?.deallocate()
+  }
+
+  /// Begins a block of so many rows. They weigh 1 unless the block before was as long and weighed otherwise.
+  private func begin(_ count: Int) {
+    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
+    ahead = (nil, 0)
+    guard count != rowCount else { return }
+    rowCount = count
+    // Lanes past the last row weigh nothing.
+    caseWeight.update(repeating: 1, count: rowCount)
+    (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
   }
 
   /// Takes a block of rows. Returns whether every number in it is finite.
   func pack(_ rows: StridedRows) -> Bool {
-    precondition(rows.count > 0 && rows.count <= maximalGroups * Kernels.lanes)
-    if rows.count != rowCount {
-      rowCount = rows.count
-      // Lanes past the last row weigh nothing.
-      caseWeight.update(repeating: 1, count: rowCount)
-      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    }
+    begin(rows.count)
     var block = mk_rows(
       base: rows.base, type: rows.element == .float64 ? Int32(MK_FLOAT64) : Int32(MK_FLOAT32),
       row_stride: rows.rowStride, column_offset: rows.columnOffsets.baseAddress,
@@ -314,13 +329,7 @@ final class Workspace {
 
   /// Takes a block of some of the given rows. Returns whether every number in it is finite.
   func pack(_ rows: StridedRows, index: UnsafePointer<Int32>, count: Int) -> Bool {
-    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
-    if count != rowCount {
-      rowCount = count
-      caseWeight.update(repeating: 1, count: rowCount)
-      (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    }
-    ahead = (nil, 0)
+    begin(count)
     return kernels.pack(rows, featureCount: featureCount, index: index, count: count, into: tile)
   }
 
@@ -331,11 +340,7 @@ final class Workspace {
 
   /// Takes a block of rows element by element, for ``computeLogJoint(_:_:)``.
   func pack(count: Int, _ value: (_ row: Int, _ feature: Int) -> Double) {
-    precondition(count > 0 && count <= maximalGroups * Kernels.lanes)
-    rowCount = count
-    caseWeight.update(repeating: 1, count: rowCount)
-    (caseWeight + rowCount).update(repeating: 0, count: groups * Kernels.lanes - rowCount)
-    ahead = (nil, 0)
+    begin(count)
     Workspace.fill(tile, count: count, featureCount: featureCount, value)
   }
 
@@ -450,6 +455,36 @@ final class Workspace {
     return (sums.case_weight, sums.log_likelihood, sums.entropy)
   }
 
+  /// Log joint densities of K components → responsibilities of the densities to a power; the sums are those of the
+  /// densities as they are.
+  func normalize(_ K: Int, power: Double, into statistics: inout SufficientStatistics) {
+    let count = K * mk_joint_stride(groups)
+    let copy: UnsafeMutablePointer<Double> =
+      tempered ?? Kernels.allocate(componentCount * mk_joint_stride(maximalGroups))
+    tempered = copy
+    for index in 0..<count { copy[index] = power * joint[index] }
+    normalize(K, into: &statistics)
+    kernels.table.pointee.normalize(groups, K, caseWeight, copy, logDensity, rowEntropy, nil)
+    joint.update(from: copy, count: count)
+  }
+
+  /// Finds the component with the largest joint for each row. Returns the case-weighted sum of those joints.
+  func likeliestJoint(_ K: Int) -> Double {
+    findLabels(K)
+    rowEntropy.update(repeating: 0, count: groups * Kernels.lanes)
+    var sums = mk_totals()
+    kernels.table.pointee.add_totals(groups, caseWeight, logDensity, rowEntropy, &sums)
+    return sums.log_likelihood
+  }
+
+  /// Has each row count for one of K components, with its whole case weight.
+  func keepOne(_ K: Int, _ component: (_ row: Int, _ caseWeight: Double) -> Int) {
+    for row in 0..<rowCount {
+      let kept = component(row, caseWeight[row])
+      for k in 0..<K { setResponsibility(row, k, k == kept ? caseWeight[row] : 0) }
+    }
+  }
+
   /// Finds the component with the largest joint for each row.
   func findLabels(_ K: Int) {
     kernels.table.pointee.argmax(groups, K, joint, logDensity, label)
@@ -481,13 +516,16 @@ final class Workspace {
 
   /// How far the block's rows lie from a point at most, feature by feature.
   func findReach(of center: [Double], into reach: UnsafeMutablePointer<Double>) {
+    let stride = mk_tile_stride(featureCount)
     for j in 0..<featureCount {
-      var farthest = 0.0
+      let middle = SIMD8<Double>(repeating: center[j])
+      var farthest = SIMD8<Double>.zero
       for group in 0..<groups {
-        let lanes = tile + group * mk_tile_stride(featureCount) + j * Kernels.lanes
-        for lane in 0..<Kernels.lanes { farthest = max(farthest, abs(lanes[lane] - center[j])) }
+        let lanes = UnsafeRawPointer(tile + group * stride + j * Kernels.lanes)
+        let difference = lanes.load(as: SIMD8<Double>.self) - middle
+        farthest = pointwiseMax(farthest, pointwiseMax(difference, -difference))
       }
-      reach[j] = farthest
+      reach[j] = farthest.max()
     }
   }
 

@@ -15,9 +15,12 @@
 ///
 /// The result depends on the data, these settings and the seed only: the number of threads changes no bit of it.
 public struct VariationalBayes: Sendable, Codable, Equatable {
+  /// The covariance structures with conjugate priors, which alone can be fitted.
+  public static let structures: [CovarianceStructure] = [.eii, .vii, .eei, .vvi, .eee, .vvv]
+
   /// The largest number of components, K.
   public var componentCount: Int
-  /// The structure of the covariances: EII, VII, EEI, VVI, EEE or VVV, which have conjugate priors.
+  /// The structure of the covariances, one of ``structures``.
   public var covariance: CovarianceStructure
   /// The prior of the weights.
   public var weightPrior: WeightPrior
@@ -61,11 +64,14 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   /// The number of components of a random start is at most that of different rows. Not converging within the limit is a
   /// result.
   ///
-  /// - Parameter source: n rows of d features, with case weights or without.
+  /// Rows may have gaps, noise, projections and limits: the posterior is then also over what they do not tell of their
+  /// features, independent of the parameters given the components that rows belong to.
+  ///
+  /// - Parameter source: n rows of d features.
   /// - Returns: The best of the restarts.
   /// - Throws: ``MixtureError/Code/invalidSetting``, ``MixtureError/Code/shapeMismatch``,
   ///   ``MixtureError/Code/invalidModel`` or ``MixtureError/Code/notPositiveDefinite`` for settings and priors out of
-  ///   range; ``MixtureError/Code/invalidAnnotation`` for rows with gaps, noise, projections or known components;
+  ///   range; ``MixtureError/Code/invalidAnnotation`` for rows with known components, a window or a selection function;
   ///   ``MixtureError/Code/emptyObservations``, ``MixtureError/Code/nonFiniteObservation`` or
   ///   ``MixtureError/Code/degenerateObservations`` for data without an answer; and
   ///   ``MixtureError/Code/featureCountMismatch`` if a starting model has another number of features.
@@ -83,7 +89,7 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
     try starts.requireValidSettings()
     try requireValidSettings()
     try source.requireRowsAndColumns()
-    try source.requireOnlyCaseWeights()
+    try source.requireVariationalRows()
     let threadCount = threadCount ?? Kernels.processorCount
     let scale = try DataScale(source, form: covariance.form, threadCount: threadCount)
     try scale.requireSpread(for: covariance, of: source)
@@ -113,7 +119,7 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   }
 
   private func requireValidSettings() throws(MixtureError) {
-    guard [.eii, .vii, .eei, .vvi, .eee, .vvv].contains(covariance) else {
+    guard Self.structures.contains(covariance) else {
       throw MixtureError(
         .invalidSetting,
         "\(covariance.rawValue) covariances have no conjugate prior; variational Bayes takes EII, VII, EEI, VVI, "
@@ -207,16 +213,19 @@ private struct VariationalRun {
       posterior = try VariationalPosterior(statistics, prior: prior, structure: structure)
     case .model(let model):
       posterior = try VariationalPosterior(
-        source.weightedStatistics(
-          under: model, constants: nil, form: structure.form, threadCount: threadCount),
+        Expectation(
+          source, form: structure.form.joined(with: model.structure.form), threadCount: threadCount,
+          isSkipping: true
+        ).statistics(under: model),
         prior: prior, structure: structure)
     }
+    let expectation = Expectation(
+      source, form: structure.form, threadCount: threadCount, isSkipping: true)
     var gains: [Double] = []
     var iteration = 0
     while true {
-      let statistics = try source.weightedStatistics(
-        under: posterior.model, constants: posterior.constants, form: structure.form,
-        threadCount: threadCount)
+      let statistics = try expectation.statistics(
+        under: posterior.expectationModel(for: source.annotations))
       let last = bound
       bound = statistics.logLikelihood - posterior.divergence
       caseWeight = statistics.caseWeight
@@ -234,22 +243,6 @@ private struct VariationalRun {
       if iteration >= rule.iterationLimit { return }
       posterior = try VariationalPosterior(statistics, prior: prior, structure: structure)
       iteration += 1
-    }
-  }
-}
-
-extension ObservationSource {
-  /// The statistics of all rows, by case weight, under a mixture's components with other constants.
-  fileprivate func weightedStatistics(
-    under model: GaussianMixture, constants: [Double]?, form: CovarianceStructure.Form,
-    threadCount: Int
-  ) throws(MixtureError) -> SufficientStatistics {
-    let weights = annotations?.caseWeights?.values
-    return try statistics(about: model.means, form: form, threadCount: threadCount) {
-      workspace, rows, statistics in
-      if let weights { workspace.setCaseWeights { weights[rows.lowerBound + $0] } }
-      workspace.computeLogJoint(model, constants: constants)
-      workspace.normalize(model.componentCount, into: &statistics)
     }
   }
 }

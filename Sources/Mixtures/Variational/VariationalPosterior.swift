@@ -47,6 +47,23 @@ public struct VariationalPosterior: Sendable, Equatable {
   /// The Kullback–Leibler divergence of the posterior from the prior, in nats.
   public let divergence: Double
 
+  /// What the E-step takes for a mixture: the components of `model` with `constants`.
+  ///
+  /// Rows that do not hold their features as they are have the integral of exp E[log w N(x; μ, Σ)] over what they may be.
+  /// That is a normal density in x, with the mean and covariance of `model`, times exp of what the constants are more than
+  /// its own: a weight.
+  func expectationModel(for annotations: RowAnnotations?) -> GaussianMixture {
+    guard let annotations, !annotations.isComplete else {
+      return GaussianMixture(model, constants: constants, weights: model.weights)
+    }
+    let d = Double(featureCount)
+    return GaussianMixture(
+      model, constants: constants,
+      weights: constants.indices.map {
+        Kernels.exp(constants[$0] + 0.5 * (d * logTwoPi + model.logDeterminant($0)))
+      })
+  }
+
   /// The number of components, K.
   public var componentCount: Int { counts.count }
   /// The number of features, d.
@@ -444,17 +461,16 @@ extension VariationalPosterior {
   /// - Returns: n numbers, in nats.
   /// - Throws: ``MixtureError/Code/featureCountMismatch`` if the data do not have d columns;
   ///   ``MixtureError/Code/nonFiniteObservation`` naming the first row that holds NaN or infinity;
-  ///   ``MixtureError/Code/invalidAnnotation`` for rows with gaps, noise, projections or known components.
+  ///   ``MixtureError/Code/invalidAnnotation`` for rows that carry more than case weights.
   /// - Complexity: O(n·K·d²) for full covariances, O(n·K·d) otherwise.
   public func logPredictiveDensities(
     of observations: some ObservationSource, threadCount: Int? = nil
   ) throws(MixtureError) -> [Double] {
     try model.requireFeatures(of: observations)
-    try observations.requireOnlyCaseWeights()
+    try observations.requirePlainRows()
     let K = componentCount
     let d = featureCount
     let form = structure.form
-    let zeros = Array(repeating: 0.0, count: K)
     let logPi = 1.1447298858494002
     // For each component: what a squared distance, in units of ν / V, is multiplied by, half the exponent, and the constant.
     let terms = (0..<K).map { k -> (scale: Double, exponent: Double, constant: Double) in
@@ -497,46 +513,35 @@ extension VariationalPosterior {
       let y = 1 + x
       return y == 1 ? x : min(Kernels.log(y), 800) * (y == x ? 1 : x / (y - 1))
     }
-    let count = observations.observationCount
-    var failure: MixtureError?
-    let result = [Double](unsafeUninitializedCapacity: count) { buffer, initialized in
-      nonisolated(unsafe) let output = buffer
-      do throws(MixtureError) {
-        try observations.forEachBlock(componentCount: K, threadCount: threadCount) {
-          workspace, rows in
-          if form != .diagonal { workspace.computeLogJoint(model, constants: zeros) }
-          for (i, row) in rows.enumerated() {
-            var values = zeros
-            for k in 0..<K {
-              let term = terms[k]
-              switch form {
-              case .full, .scalar:
-                values[k] =
-                  term.constant
-                  - term.exponent * logOnePlus(-2 * workspace.joint(i, k) * term.scale)
-              case .diagonal:
-                var sum = 0.0
-                for j in 0..<d {
-                  let scaled =
-                    (workspace.element(i, j) - means[k, j])
-                    * model.factors[k * model.factorStride + j]
-                  sum += logOnePlus(scaled * scaled * term.scale)
-                }
-                values[k] = term.constant - term.exponent * sum
-              }
+    return try AnnotatedRows(observations, usesWeights: false).numbers(
+      under: model, columns: 1, threadCount: threadCount, emptyRow: { $1[0] = 0 }
+    ) { piece, output in
+      let workspace = piece.workspace
+      if form != .diagonal { piece.computeDistances(model) }
+      for position in piece.rows.indices {
+        for k in 0..<K {
+          let term = terms[k]
+          var exponents = 0.0
+          switch form {
+          case .full, .scalar:
+            exponents = logOnePlus(-2 * workspace.joint(position, k) * term.scale)
+          case .diagonal:
+            for j in 0..<d {
+              let scaled =
+                (workspace.element(position, j) - means[k, j])
+                * model.factors[k * model.factorStride + j]
+              exponents += logOnePlus(scaled * scaled * term.scale)
             }
-            let largest = values.max()!
-            output[row] =
-              largest + Kernels.log(values.reduce(0) { $0 + Kernels.exp($1 - largest) })
           }
+          workspace.setResponsibility(position, k, term.constant - term.exponent * exponents)
         }
-        initialized = count
-      } catch {
-        failure = error
+        var largest = -Double.infinity
+        for k in 0..<K { largest = max(largest, workspace.joint(position, k)) }
+        var sum = 0.0
+        for k in 0..<K { sum += Kernels.exp(workspace.joint(position, k) - largest) }
+        output(position)[0] = largest + Kernels.log(sum)
       }
     }
-    if let failure { throw failure }
-    return result
   }
 
   /// The plug-in mixture without the components that the posterior empties: those with fewer rows than the limit. Its weights
@@ -599,14 +604,26 @@ extension VariationalPosterior: Codable {
 }
 
 extension ObservationSource {
-  /// Requires rows that carry case weights at most.
-  func requireOnlyCaseWeights() throws(MixtureError) {
-    guard let annotations, !annotations.isComplete || annotations.knownComponents != nil else {
+  /// Requires rows that hold their features, with case weights at most.
+  fileprivate func requirePlainRows() throws(MixtureError) {
+    guard let annotations,
+      !annotations.isComplete || annotations.knownComponents != nil || annotations.selection != nil
+    else { return }
+    throw MixtureError(
+      .invalidAnnotation,
+      "predictive densities are those of complete rows without noise, limits or known components. Leave these out, "
+        + "or ask the plug-in mixture.")
+  }
+
+  /// Requires rows whose features, if they were known, would be all that there is to know.
+  func requireVariationalRows() throws(MixtureError) {
+    guard let annotations, annotations.knownComponents != nil || annotations.isTruncated else {
       return
     }
     throw MixtureError(
       .invalidAnnotation,
-      "variational Bayes takes rows with case weights, but not with gaps, noise, projections or known "
-        + "components. Leave these out, or fit by maximum likelihood.")
+      "variational Bayes takes rows with case weights, gaps, noise, projections and limits, but not with known "
+        + "components, a window or a selection function. Leave these out, or fit by maximum likelihood."
+    )
   }
 }

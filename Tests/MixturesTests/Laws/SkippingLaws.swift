@@ -113,10 +113,39 @@ struct ScatteredProblem: CustomTestStringConvertible, Sendable {
     #expect(skipping.sparseBlockCount == 0)
   }
 
+  @Test("screening a shard in parts changes no bit")
+  func parts() throws {
+    let (observations, model) = try ScatteredProblem(
+      n: 300, d: 40, K: 5, structure: .vvv, spread: 2.2
+    ).make()
+    let grid = ShardGrid(rowCount: 300, featureCount: 40)
+    let screened = ScreenedBlock(
+      workspace: Workspace(
+        rowsPerBlock: grid.rowsPerBlock, featureCount: 40, componentCount: 5),
+      grid: grid, componentCount: 5)
+    let single = SingleModel(model, kernels: .active, threadCount: 1)
+    func screen(_ parts: [Range<Int>]) -> (statistics: SufficientStatistics, zeros: Int) {
+      var statistics = SufficientStatistics(origins: model.means, form: .full)
+      var zeros = 0
+      for part in parts {
+        observations.withRows(part) { rows in
+          zeros +=
+            model.withPointers { screened.add(rows, $0, single, to: &statistics) } ?? .min
+        }
+      }
+      return (statistics, zeros)
+    }
+    let whole = screen([0..<256])
+    let parts = screen([0..<128, 128..<256])
+    #expect(whole == parts)
+    #expect(whole.zeros > 0)
+    #expect(whole.statistics.caseWeight == 256)
+  }
+
   @Test("lengths of the columns of inverse factors, by which single precision is judged")
   func columnLengths() throws {
     let (_, model) = try ScatteredProblem(n: 500, d: 33, K: 3, structure: .vvv, spread: 1).make()
-    let single = SingleModel(model, kernels: .active, rowsPerBlock: 64)
+    let single = SingleModel(model, kernels: .active, threadCount: 2)
     for k in 0..<3 {
       let factor = try #require(Cholesky(packed: model.covariances.stored(k), order: 33))
       for j in 0..<33 {

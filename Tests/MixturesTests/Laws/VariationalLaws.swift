@@ -72,6 +72,223 @@ import Testing
     #expect(one.evidenceLowerBound == one.restartBounds.max())
   }
 
+  /// What rows do not tell of their features.
+  enum Gaps: CaseIterable {
+    case missing
+    case noise
+    case missingAndNoise
+    case limits
+
+    func rows(of matrix: Matrix) throws -> Observations {
+      let (n, d) = (matrix.rowCount, matrix.columnCount)
+      var cells = matrix.elements
+      var annotations = RowAnnotations()
+      if self == .missing || self == .missingAndNoise {
+        annotations.allowsMissing = true
+        for i in 0..<n where i % 3 == 0 { cells[i * d + i % d] = .nan }
+      }
+      if self == .noise || self == .missingAndNoise {
+        annotations.noise = .standardDeviations(
+          Matrix(
+            unchecked: (0..<n * d).map { 0.1 + 0.1 * Double($0 % 7) }, rowCount: n, columnCount: d))
+      }
+      if self == .limits {
+        var upper = Array(repeating: Double.infinity, count: n * d)
+        for i in 0..<n where i % 4 == 0 {
+          upper[i * d + i % d] = cells[i * d + i % d] + 0.5
+          cells[i * d + i % d] = .nan
+        }
+        annotations.allowsMissing = true
+        annotations.limits = CensoringLimits(
+          lower: Matrix(repeating: -.infinity, rowCount: n, columnCount: d),
+          upper: Matrix(unchecked: upper, rowCount: n, columnCount: d))
+      }
+      return try Observations(
+        Matrix(unchecked: cells, rowCount: n, columnCount: d), annotations: annotations)
+    }
+  }
+
+  @Test(arguments: conjugateStructures, Gaps.allCases)
+  func `the bound of rows that are not known exactly never falls`(
+    _ structure: CovarianceStructure, _ gaps: Gaps
+  ) throws {
+    let problem = try RandomProblem(n: 90, d: 3, K: 2, separation: 2, seed: 21)
+    let rows = try gaps.rows(of: problem.observations.matrix)
+    for weightPrior in [WeightPrior.dirichlet(), .dirichletProcess()] {
+      let fit = try VariationalBayes(
+        componentCount: 3, covariance: structure, weightPrior: weightPrior,
+        initialization: .kMeans, stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 15)
+      ).fit(rows)
+      let bounds = fit.trace.map(\.evidenceLowerBound)
+      #expect(bounds.count == 16)
+      let rounding = 1000 * Double.ulpOfOne * abs(bounds[0])
+      for (later, earlier) in zip(bounds.dropFirst(), bounds) {
+        #expect(later >= earlier - rounding)
+      }
+    }
+  }
+
+  @Test(arguments: conjugateStructures)
+  func `the bound of rows with gaps and noise is that of integrals over their features`(
+    _ structure: CovarianceStructure
+  ) throws {
+    let problem = try RandomProblem(n: 24, d: 2, K: 2, structure: structure, seed: 22)
+    // Rows 0, 3, … have their features, rows 1, 4, … lack one, rows 2, 5, … have noise in one.
+    var cells = problem.observations.matrix.elements
+    var deviations = Array(repeating: 0.0, count: 48)
+    func feature(_ row: Int) -> Int { row / 3 % 2 }
+    for row in 0..<24 where row % 3 > 0 {
+      if row % 3 == 1 {
+        cells[2 * row + feature(row)] = .nan
+      } else {
+        deviations[2 * row + feature(row)] = 0.4 + 0.1 * Double(row % 5)
+      }
+    }
+    let fit = try VariationalBayes(
+      componentCount: 2, covariance: structure, initialization: .model(problem.model),
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 3)
+    ).fit(
+      Observations(
+        Matrix(rowCount: 24, columnCount: 2, elements: cells),
+        annotations: RowAnnotations(
+          allowsMissing: true,
+          noise: .standardDeviations(Matrix(rowCount: 24, columnCount: 2, elements: deviations)))))
+    let posterior = fit.posterior
+    let inverses = (0..<2).map { k -> (xx: Double, xy: Double, yy: Double) in
+      let matrix = posterior.model.covariances[k]
+      let determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+      return (
+        matrix[1, 1] / determinant, -matrix[0, 1] / determinant, matrix[0, 0] / determinant
+      )
+    }
+    // exp E[log w N(x; μ, Σ)]
+    func density(_ x: Double, _ y: Double, _ k: Int) -> Double {
+      let dx = x - posterior.means[k, 0]
+      let dy = y - posterior.means[k, 1]
+      let inverse = inverses[k]
+      let squares: Double = inverse.xx * dx * dx + inverse.yy * dy * dy
+      let product: Double = 2 * inverse.xy * dx * dy
+      return exp(posterior.constants[k] - 0.5 * (squares + product))
+    }
+    var sum = 0.0
+    for row in 0..<24 {
+      let j = feature(row)
+      let (value, other) = (cells[2 * row + j], cells[2 * row + 1 - j])
+      let deviation = deviations[2 * row + j]
+      func at(_ x: Double) -> Double {
+        var sum = 0.0
+        for k in 0..<2 { sum += j == 0 ? density(x, other, k) : density(other, x, k) }
+        return sum
+      }
+      guard row % 3 > 0 else {
+        sum += log(at(value))
+        continue
+      }
+      // The trapezoid rule, which converges faster than any power for densities that end smoothly.
+      let step = 0.05
+      var integral = 0.0
+      for point in -1000...1000 {
+        let x = step * Double(point)
+        var noise = 1.0
+        if row % 3 == 2 {
+          let z = (value - x) / deviation
+          noise = exp(-0.5 * z * z) / (deviation * (2 * Double.pi).squareRoot())
+        }
+        integral += step * noise * at(x)
+      }
+      sum += log(integral)
+    }
+    #expect(abs(sum - posterior.divergence - fit.evidenceLowerBound) < 1e-9)
+  }
+
+  @Test func `with noise the bound is below the evidence, and without it is the evidence`() throws {
+    let values = [0.3, -1.1, 0.8, 2.0, 0.1]
+    let (m0, beta0, nu0, v0) = (0.2, 0.7, 3.0, 1.5)
+    func bound(_ deviation: Double) throws -> Double {
+      try VariationalBayes(
+        componentCount: 1, meanPrior: MeanPrior(location: [m0], strength: beta0),
+        precisionPrior: PrecisionPrior(
+          scatter: Matrix(rows: [[v0]]), degreesOfFreedom: nu0),
+        stoppingRule: StoppingRule(tolerance: 1e-13)
+      ).fit(
+        Observations(
+          Matrix(rows: values.map { [$0] }),
+          annotations: RowAnnotations(
+            noise: .standardDeviations(Matrix(repeating: deviation, rowCount: 5, columnCount: 1))))
+      ).evidenceLowerBound
+    }
+    // ∫∫ p(μ, λ) Π N(y; μ, 1 / λ + s²) by the trapezoid rule in μ and log λ.
+    func evidence(_ deviation: Double) -> Double {
+      var sum = 0.0
+      let (step, logStep) = (0.05, 0.05)
+      for i in -400...200 {
+        let lambda = exp(logStep * Double(i))
+        // The Gamma density of λ, times λ for the logarithmic grid.
+        var logPrecision: Double = 0.5 * nu0 * log(0.5 * v0) - lgamma(0.5 * nu0)
+        logPrecision += 0.5 * nu0 * log(lambda) - 0.5 * v0 * lambda
+        let variance: Double = 1 / lambda + deviation * deviation
+        for j in -400...400 {
+          let mu = step * Double(j)
+          let ofMean: Double =
+            log(beta0 * lambda / (2 * .pi)) - beta0 * lambda * (mu - m0) * (mu - m0)
+          var logTerm: Double = logPrecision + 0.5 * ofMean
+          for y in values {
+            let square: Double = (y - mu) * (y - mu) / variance
+            logTerm -= 0.5 * (log(2 * .pi * variance) + square)
+          }
+          sum += exp(logTerm)
+        }
+      }
+      return log(sum * step * logStep)
+    }
+    var gaps: [Double] = []
+    for deviation in [0.8, 0.4, 1e-5] { gaps.append(evidence(deviation) - (try bound(deviation))) }
+    #expect(gaps[0] > gaps[1])
+    #expect(gaps[1] > 0)
+    // Of the order of the noise's variance.
+    #expect(abs(gaps[2]) < 1e-8)
+  }
+
+  @Test(arguments: [(d: 3, K: 25, spread: 30.0), (d: 40, K: 7, spread: 2.2)])
+  func `components with other constants are left out where they are zero, to the bit`(
+    _ size: (d: Int, K: Int, spread: Double)
+  ) throws {
+    let (observations, start) = try ScatteredProblem(
+      n: 3000, d: size.d, K: size.K, structure: .vvv, spread: size.spread
+    ).make()
+    let model = GaussianMixture(
+      start, constants: start.constants.enumerated().map { $1 - 3 * Double($0) },
+      weights: start.weights)
+    let whole = try Expectation(
+      observations, form: .full, threadCount: 2, isSkipping: false
+    ).statistics(under: model)
+    let skipping = Expectation(observations, form: .full, threadCount: 2, isSkipping: true)
+    for _ in 0..<3 { #expect(try skipping.statistics(under: model) == whole) }
+    #expect(skipping.sparseBlockCount + skipping.screenedBlockCount > 0, "nothing was left out")
+  }
+
+  @Test func `what the E-step leaves out is zero, to the bit`() throws {
+    let problem = try RandomProblem(n: 3000, d: 2, K: 24, separation: 60, seed: 18)
+    let fit = try VariationalBayes(
+      componentCount: 24,
+      precisionPrior: PrecisionPrior(scatter: Matrix(rows: [[1, 0], [0, 1]])),
+      initialization: .model(problem.model),
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 2)
+    ).fit(problem.observations)
+    let model = fit.posterior.expectationModel(for: nil)
+    let whole = try Expectation(
+      problem.observations, form: .full, threadCount: 2, isSkipping: false
+    ).statistics(under: model)
+    let skipping = Expectation(
+      problem.observations, form: .full, threadCount: 2, isSkipping: true)
+    // The first call learns where rows are, the second makes use of it.
+    for _ in 0..<2 { #expect(try skipping.statistics(under: model) == whole) }
+    #expect(skipping.sparseBlockCount > 0, "nothing was left out")
+    #expect(
+      relativeDifference(whole.logLikelihood - fit.posterior.divergence, fit.evidenceLowerBound)
+        < 1e-14)
+  }
+
   @Test(arguments: conjugateStructures)
   func `a shift changes nothing, and a scale only the unit`(
     _ structure: CovarianceStructure
@@ -267,12 +484,17 @@ import Testing
         $0.covariance = .vvi
         $0.precisionPrior.scatter = singular
       } == .invalidModel)
-    let gaps = try Observations(
-      problem.observations.matrix, annotations: RowAnnotations(allowsMissing: true))
     let known = try Observations(
       problem.observations.matrix,
       annotations: RowAnnotations(knownComponents: KnownComponents(Array(repeating: 0, count: 50))))
-    for rows in [gaps, known] {
+    let chosen = try Observations(
+      problem.observations.matrix,
+      annotations: RowAnnotations(selection: SelectionFunction { _ in 0.5 }))
+    let window = try Observations(
+      problem.observations.matrix,
+      annotations: RowAnnotations(
+        window: ObservationWindow(lower: [-1e9, -1e9], upper: [1e9, 1e9])))
+    for rows in [known, chosen, window] {
       let error = #expect(throws: MixtureError.self) {
         try VariationalBayes(componentCount: 2).fit(rows)
       }
