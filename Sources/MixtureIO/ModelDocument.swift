@@ -16,6 +16,9 @@ public import Mixtures
 /// as ``UniformBackground`` has them; the weights then sum to 1 among the components. Without one the key is absent, and so
 /// is `lower` where no box is known.
 ///
+/// A mixture of factor analysers has the keys `loadings`, K matrices of d × q, and `uniquenesses`, K × d, beside its
+/// covariances, which they make.
+///
 /// The covariances are K full d × d matrices whatever the structure. `fit` may be absent; its keys are those of
 /// ``FitSummary``. So may `uncertainty`, standard errors and intervals (``UncertaintySummary``). Keys that are not known are passed over, so files of later revisions of version 1 can be read.
 ///
@@ -108,6 +111,12 @@ public struct ModelDocument: Sendable {
       member("means", rows(mixture.means)),
       member("covariances", .array(mixture.covariances.matrices.map(rows))),
     ]
+    if let factors = mixture.covariances.factors, factors.factorCount > 0 {
+      members += [
+        member("loadings", .array(factors.loadings.map(rows))),
+        member("uniquenesses", rows(factors.uniquenesses)),
+      ]
+    }
     if let fit { members.append(member("fit", fit.json)) }
     if let uncertainty { members.append(member("uncertainty", uncertainty.json)) }
     return JSONValue.object(members)
@@ -182,11 +191,20 @@ public struct ModelDocument: Sendable {
     for element in try reader.member("covariances").elements() {
       matrices.append(try element.matrix())
     }
+    var loadings: [Matrix] = []
+    for element in try reader.optionalMember("loadings")?.elements() ?? [] {
+      loadings.append(try element.matrix())
+    }
+    let uniquenesses = try loadings.isEmpty ? nil : reader.member("uniquenesses").matrix()
     do {
+      var covariances = try Covariances(structure: structure, matrices: matrices)
+      if let uniquenesses {
+        covariances = try covariances.decomposed(
+          FactorDecomposition(loadings: loadings, uniquenesses: uniquenesses))
+      }
       try self.init(
         mixture: GaussianMixture(
-          weights: weights, means: means,
-          covariances: Covariances(structure: structure, matrices: matrices)
+          weights: weights, means: means, covariances: covariances
         ).withBackground(Self.background(reader)),
         featureNames: names,
         fit: try Self.fit(reader))

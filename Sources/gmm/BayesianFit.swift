@@ -48,6 +48,10 @@ extension Fit {
         ]
       ),
       (
+        "it has no priors of factors",
+        [("--factors", factors != nil)]
+      ),
+      (
         "it has one kind of iterations, in double precision",
         [
           ("--hard", hard), ("--algorithm", algorithm.map { $0.algorithm != .em } ?? false),

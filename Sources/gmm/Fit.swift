@@ -35,6 +35,22 @@ struct Fit: ParsableCommand {
       """, valueName: "NAME[,NAME]"))
   var covariance: StructureList?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Covariances made of so many factors, or a range to choose from: mixtures of factor analysers, for many features and \
+      few rows.
+      """, valueName: "Q|A...B"))
+  var factors: ComponentCounts?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the components of --factors have in common, separated by commas: UUU, UUC, UCU, UCC, CUU, CUC, CCU, CCC \
+      (loadings, uniquenesses, features: Constrained to be equal or not); or all. (default: UUU)
+      """, valueName: "NAME[,NAME]"))
+  var factorVariants: FactorVariantList?
+
   @Flag(help: "Fix all weights at 1/K.")
   var equalWeights = false
 
@@ -119,8 +135,11 @@ struct Fit: ParsableCommand {
   @Flag(help: "Give up the restarts that lag behind, half of them at a time.")
   var halving = false
 
-  @Option(help: "Whether iterations go further than EM's own: quasi-newton or none.")
-  var acceleration: Acceleration = .quasiNewton
+  @Option(
+    help: """
+      Whether iterations go further than EM's own: quasi-newton or none. (default: quasi-newton; none with --factors)
+      """)
+  var acceleration: Acceleration?
 
   @Option(help: "The arithmetic of the E-steps: double or single; the result is scored in double.")
   var precision: Precision = .double
@@ -236,7 +255,7 @@ struct Fit: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   /// The files asked for.
-  private var results: [String?] {
+  var results: [String?] {
     [modelFile, report, plot, criterionPlot, overlapPlot, trace, search]
   }
 
@@ -250,6 +269,7 @@ struct Fit: ParsableCommand {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
       }
     }
+    try requireFittingFactorOptions()
     if hard, let algorithm, algorithm.algorithm != .classification {
       throw ValidationError("--hard is --algorithm classification; give one of the two.")
     }
@@ -270,6 +290,10 @@ struct Fit: ParsableCommand {
   func run() throws {
     let problem = try readProblem()
     if let bayes { return try run(bayes.prior, problem) }
+    if let factors {
+      try runFactors(factors.counts, problem)
+      return
+    }
     let earlier = try mergeSearch.map { (path) throws(MixtureError) in
       try SearchFile.ranking(at: path)
     }
@@ -406,7 +430,8 @@ struct Fit: ParsableCommand {
       componentCount: 1, equalWeights: equalWeights, restartCount: restarts,
       stoppingRule: StoppingRule(tolerance: tolerance, iterationLimit: iterations),
       covarianceFloor: floor, prior: prior.prior, rescuePolicy: rescue,
-      algorithm: hard ? .classification : algorithm?.algorithm ?? .em, acceleration: acceleration,
+      algorithm: hard ? .classification : algorithm?.algorithm ?? .em,
+      acceleration: acceleration ?? (factors == nil ? .quasiNewton : .none),
       splitMerge: splitMerge, halving: halving,
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
@@ -581,7 +606,7 @@ struct Fit: ParsableCommand {
     }
   }
 
-  private func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
+  func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
     let most = fit.trace.map(\.weights.count).max() ?? 0
     try AtomicFile.write(to: path) { (output) throws(MixtureError) in
       let weights = (0..<most).map { ",weight_\($0)" }.joined()

@@ -80,6 +80,36 @@ import Testing
     return json.replacingOccurrences(of: old, with: new)
   }
 
+  @Test("loadings and uniquenesses read back to the bit, and must make the covariances")
+  func factors() throws {
+    let factors = try FactorDecomposition(
+      loadings: [Matrix(rows: [[1], [0.3], [-2]]), Matrix(rows: [[0.1], [1.0 / 3], [0]])],
+      uniquenesses: Matrix(rows: [[0.1, 0.2, 0.3], [1, 2, 3e-7]]))
+    let mixture = try GaussianMixture(
+      weights: [0.4, 0.6], means: Matrix(rows: [[0, 0, 0], [1, 2, 3]]),
+      covariances: Covariances(factors))
+    let document = try ModelDocument(mixture: mixture, featureNames: ["a", "b", "c"])
+    let json = document.json
+    #expect(json.contains("\"loadings\"") && json.contains("\"uniquenesses\""))
+    let read = try ModelDocument(json: json).mixture
+    #expect(read == mixture)
+    #expect(read.covariances.factors == factors)
+    // Without the keys it is a mixture like any other.
+    let plain = try GaussianMixture(
+      weights: mixture.weights, means: mixture.means,
+      covariances: Covariances(structure: .vvv, matrices: mixture.covariances.matrices))
+    #expect(
+      try !ModelDocument(mixture: plain, featureNames: ["a", "b", "c"]).json.contains("loadings"))
+    for (old, new) in [
+      ("\"uniquenesses\": [\n    [0.1,", "\"uniquenesses\": [\n    [0.7,"),
+      ("\"uniquenesses\"", "\"unique\""),
+    ] {
+      let changed = json.replacingOccurrences(of: old, with: new)
+      #expect(changed != json)
+      #expect(throws: MixtureError.self) { try ModelDocument(json: changed) }
+    }
+  }
+
   @Test(
     "a mixture of every structure reads back to the bit", arguments: CovarianceStructure.allCases)
   func roundTrip(structure: CovarianceStructure) throws {

@@ -21,6 +21,11 @@ enum ReferenceTables {
     }
   }()
 
+  /// Attitude: seven percentages; 30 rows.
+  static let attitude = load("attitude").rows
+  /// Swiss: six percentages; 47 rows.
+  static let swiss = load("swiss").rows
+
   private static func load(_ name: String) -> (rows: [[Double]], lastColumn: [String]) {
     let url = Bundle.module.url(
       forResource: name, withExtension: "csv", subdirectory: "References")!

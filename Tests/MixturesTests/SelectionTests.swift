@@ -189,8 +189,12 @@ private func expectSame(_ a: ModelSelection.Ranking, _ b: ModelSelection.Ranking
 @Suite("Candidates learn from each other") struct NeighbourTests {
   /// Requires that no candidate is less likely than one that is nested in it.
   private func expectNested(_ ranking: ModelSelection.Ranking, equalWeights: Bool = false) {
-    for large in ranking.candidates {
-      for small in ranking.candidates {
+    expectNested(ranking.candidates, equalWeights: equalWeights)
+  }
+
+  private func expectNested(_ candidates: [ModelSelection.Candidate], equalWeights: Bool) {
+    for large in candidates {
+      for small in candidates {
         let isNested =
           large.covariance.contains(small.covariance)
           && (large.componentCount == small.componentCount
@@ -243,6 +247,51 @@ private func expectSame(_ a: ModelSelection.Ranking, _ b: ModelSelection.Ranking
         stoppingRule: StoppingRule(tolerance: 1e-6, iterationLimit: seed == 3 ? 3 : 1000))
     ).run(problem.observations)
     expectNested(ranking, equalWeights: equalWeights)
+  }
+
+  @Test("nor before a background, whose density is the same for all") func background() throws {
+    var random = RandomStream(seed: 5, stream: 0)
+    let scattered = (0..<40).map { _ in [6 * random.uniform(), 40 + 60 * random.uniform()] }
+    let source = try Observations(rows: ReferenceTables.faithful + scattered)
+    var estimation = ExpectationMaximization(componentCount: 1)
+    estimation.background = .boundingBox
+    let ranking = try ModelSelection(
+      componentCounts: [1, 2, 3, 4], covariances: CovarianceStructure.allCases,
+      estimation: estimation
+    ).run(source)
+    expectNested(ranking)
+    #expect(ranking.candidates.contains { $0.origin != .start })
+    let widths = try #require(ranking.best.model.background).logWidths
+    for candidate in ranking.candidates {
+      let fit = try #require(candidate.fit)
+      #expect(fit.model.background?.logWidths == widths)
+      // The log-likelihood and the count are those of the model with its background.
+      let score = try fit.model.logLikelihood(of: source)
+      #expect(abs(score - fit.logLikelihood) <= 1e-9 * abs(score))
+      #expect(fit.parameterCount == fit.model.parameterCount(equalWeights: false))
+    }
+  }
+
+  @Test("nor with known components, of as many components, and these keep their numbers")
+  func knownComponents() throws {
+    let rows = ReferenceTables.iris
+    let known = rows.indices.map { $0 % 5 == 0 ? $0 / 50 : nil }
+    let source = try Observations(
+      Matrix(rows: rows),
+      annotations: RowAnnotations(knownComponents: KnownComponents(known)))
+    let ranking = try ModelSelection(
+      componentCounts: [3, 4, 5], covariances: CovarianceStructure.allCases
+    ).run(source)
+    for count in [3, 4, 5] {
+      expectNested(
+        ranking.candidates.filter { $0.componentCount == count }, equalWeights: false)
+    }
+    #expect(ranking.candidates.contains { $0.origin != .start })
+    for candidate in ranking.candidates {
+      let model = try #require(candidate.fit).model
+      let labels = try model.labels(for: source)
+      #expect(rows.indices.allSatisfy { known[$0] == nil || labels[$0] == known[$0] })
+    }
   }
 
   @Test("one thread and three give the same bits, and so does an observer that only looks on")

@@ -106,7 +106,7 @@ let twoGroups: String = {
   @Test(
     "what does not go with fit --bayes is wrong usage, and the message names both options",
     arguments: [
-      "--labels kind", "--background box", "--prior mclust",
+      "--labels kind", "--background box", "--factors 1", "--prior mclust",
       "--floor 0.01", "--rescue drop", "--start model=m.json --fix means", "--equal-weights",
       "--hard", "--algorithm annealed", "--precision single", "--split-merge 3", "--halving",
       "--criterion icl", "--criterion-plot c.svg", "--search s.json", "--merge-search s.json",
@@ -157,6 +157,44 @@ let twoGroups: String = {
     let negative = try command.run(["fit", "groups.csv", "--bayes", "process=-1"])
     #expect(negative.status == 2)
     #expect(negative.errors.contains("concentration"))
+  }
+
+  @Test("--factors fits mixtures of factor analysers, and the model file holds their loadings")
+  func factors() throws {
+    let rows = (0..<60).map { i in
+      let u = Double((i * 37) % 41) / 41 - 0.5
+      let noise = [17, 23, 29, 31].map { Double((i * $0) % 43) / 43 - 0.5 }
+      return noise.enumerated().map { "\(2 * u * Double($0 + 1) + $1)" }.joined(separator: ",")
+    }
+    try command.write("factors.csv", "a,b,c,d\n" + rows.joined(separator: "\n") + "\n")
+    let result = try command.run(
+      "fit", "factors.csv", "-k", "1...2", "--factors", "0...2", "--factor-variants", "UUU,CCU",
+      "-o", "model.json")
+    #expect(result.status == 0)
+    #expect(result.output.contains("* the least BIC, which is kept"))
+    #expect(result.output.components(separatedBy: "CCU").count > 6)
+    let one = try command.run("fit", "factors.csv", "-k", "1", "--factors", "1", "--format", "json")
+    let document = try object(one.output)
+    #expect((document["loadings"] as? [[[Double]]])?.first?.count == 4)
+    #expect((document["uniquenesses"] as? [[Double]])?.first?.count == 4)
+    #expect(try number("parameters", in: one.output) == 12)
+    #expect(try command.run("score", "model.json", "factors.csv").status == 0)
+    for (arguments, text) in [
+      (["--factors", "4"], "less than the number of features, 4"),
+      (
+        ["--factors", "1", "--covariance", "full"], "--covariance and --factors exclude each other"
+      ),
+      (["--factors", "1", "--criterion", "cv"], "chosen by bic, aic, aicc or icl"),
+      (["--factors", "1", "--hard"], "--hard and --factors exclude each other"),
+      (
+        ["--factors", "1", "--uncertainty", "information"],
+        "--uncertainty and --factors exclude each other"
+      ),
+      (["--factor-variants", "UUU"], "needs --factors"),
+    ] {
+      let refused = try command.run(["fit", "factors.csv", "-k", "1"] + arguments)
+      #expect(refused.status != 0 && refused.errors.contains(text), "\(arguments)")
+    }
   }
 
   @Test(

@@ -69,6 +69,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var seed: UInt64
   /// How many threads to use; nil means one for each processor. It changes no result.
   public var threadCount: Int?
+  /// The factors that covariances are made of, set by ``FactorAnalysers``; nil if they are matrices of ``covariance``.
+  var factors: FactorStructure?
 
   /// Settings for a fit. All but the number of components have defaults.
   public init(
@@ -127,6 +129,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
       seed: try container.decode(UInt64.self, forKey: .seed),
       threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount))
+    factors = try container.decodeIfPresent(FactorStructure.self, forKey: .factors)
   }
 
   /// Fits a mixture to observations.
@@ -168,8 +171,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     let terms = priorTerms(scale)
     // A prior that is positive definite says what rows in a plane do not, but not in which unit a constant is measured.
     let isSpread = terms?.isDefinite ?? false
+    // Nor do uniquenesses, which have bounds.
     try scale.requireSpread(
-      for: isSpread && covariance.form == .full ? .vvi : covariance, of: source)
+      for: (isSpread || factors != nil) && covariance.form == .full ? .vvi : covariance, of: source)
     try requireFittingStart(for: source)
     let held = try requireFixable(featureCount: source.featureCount)
 
@@ -386,12 +390,26 @@ struct EMRun {
   /// Makes the first model.
   mutating func begin(on source: some ObservationSource, from start: Start) throws(MixtureError) {
     switch start {
-    case .model(let model):
+    case .model(let given):
+      let model = try inFamily(given)
       state.next = scale.background == nil ? model : try withBackground(model, of: nil)
     case .statistics(let statistics):
       state.next = try maximize(statistics, on: source, iteration: 0)
       state.isMaximized = true
     }
+  }
+
+  /// A model to start from as the factors allow it: itself if they do, else the one whose density is nearest to it.
+  private func inFamily(_ model: GaussianMixture) throws(MixtureError) -> GaussianMixture {
+    guard let factors = settings.factors,
+      !(model.structure == settings.covariance
+        && model.covariances.factors?.isAdmissible(factors) ?? false)
+    else { return model }
+    let step = MaximizationStep(
+      SufficientStatistics(like: model), structure: settings.covariance, equalWeights: false,
+      floor: floor, factors: factors, previous: nil)
+    // A component without weight says nothing; the first M-step will see to it.
+    return step.collapses.isEmpty ? try step.model() : model
   }
 
   /// Iterates from where the state stands until a reason to stop, or before the given iteration is scored. Before each
@@ -518,7 +536,8 @@ struct EMRun {
         // The step is made before the question whether to stop, since it tells how much is left.
         let step = MaximizationStep(
           statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-          floor: floor, prior: prior, held: state.held, threadCount: threadCount, previous: current)
+          floor: floor, factors: settings.factors, prior: prior, held: state.held,
+          threadCount: threadCount, previous: current)
         let mapped =
           step.collapses.isEmpty ? try withBackground(step.model(), of: statistics) : nil
         let outlook =
@@ -644,7 +663,7 @@ struct EMRun {
         parameters: parameters, structure: settings.covariance,
         featureCount: scale.variances.count, caseWeight: caseWeight),
       structure: settings.covariance, equalWeights: settings.equalWeights, floor: floor,
-      held: state.held, threadCount: threadCount, previous: model)
+      factors: settings.factors, held: state.held, threadCount: threadCount, previous: model)
     guard step.collapses.isEmpty, let model = try? step.model() else { return nil }
     guard let background = self.model?.background, let share = parameters.share else {
       return model
@@ -754,7 +773,8 @@ struct EMRun {
     while true {
       let step = MaximizationStep(
         statistics, structure: settings.covariance, equalWeights: settings.equalWeights,
-        floor: floor, prior: prior, held: state.held, threadCount: threadCount,
+        floor: floor, factors: settings.factors, prior: prior, held: state.held,
+        threadCount: threadCount,
         previous: self.model)
       guard let collapse = step.collapses.first else {
         note(floored: step.floored, iteration)
@@ -827,7 +847,8 @@ struct EMRun {
       state.rescued.append(
         RescueEvent(
           action: .floored, component: k, iteration: iteration,
-          detail: "a variance fell below \(settings.covarianceFloor) of the data's"))
+          detail: "a \(settings.factors == nil ? "variance" : "uniqueness") fell below "
+            + "\(settings.covarianceFloor) of the data's"))
     }
   }
 
@@ -880,10 +901,13 @@ struct EMRun {
       entropy: state.entropy,
       observationCount: observationCount, criterionCount: criterionCount,
       caseWeight: state.caseWeight,
-      parameterCount: fixed.parameterCount(
-        structure: settings.fixed.isEmpty ? model.structure : settings.covariance,
+      parameterCount: (settings.factors?.parameterCount(
         featureCount: model.featureCount, componentCount: model.componentCount,
-        equalWeights: settings.equalWeights) + (model.background == nil ? 0 : 1),
+        equalWeights: settings.equalWeights)
+        ?? fixed.parameterCount(
+          structure: settings.fixed.isEmpty ? model.structure : settings.covariance,
+          featureCount: model.featureCount, componentCount: model.componentCount,
+          equalWeights: settings.equalWeights)) + (model.background == nil ? 0 : 1),
       fixed: fixed,
       trace: state.trace, stoppingReason: isPaused ? .observer : state.stoppingReason,
       rescued: (reduction.map { [$0] } ?? []) + state.rescued, seed: settings.seed,

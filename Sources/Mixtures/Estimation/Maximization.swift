@@ -119,6 +119,8 @@ struct MaximizationStep {
   private let weights: [Double]
   private let means: Matrix
   private var elements: [Double] = []
+  /// The factors that the covariances are made of, if they are.
+  private var factors: FactorDecomposition?
   /// The components without parameters; while there are any, there is no model.
   private(set) var collapses: [Collapse] = []
   /// The components whose covariance was raised to the floor; all of them if it is shared.
@@ -129,8 +131,8 @@ struct MaximizationStep {
   /// - Parameter threadCount: How many threads share the components out; it changes no bit.
   init(
     _ statistics: SufficientStatistics, structure: CovarianceStructure, equalWeights: Bool,
-    floor: CovarianceFloor, prior: PriorTerms? = nil, held: HeldParameters? = nil,
-    threadCount: Int = 1, previous: GaussianMixture?
+    floor: CovarianceFloor, factors: FactorStructure? = nil, prior: PriorTerms? = nil,
+    held: HeldParameters? = nil, threadCount: Int = 1, previous: GaussianMixture?
   ) {
     let K = statistics.componentCount
     let d = statistics.featureCount
@@ -179,6 +181,17 @@ struct MaximizationStep {
         ? Array(held.covariance(0)!) : (0..<K).flatMap { held.covariance($0)! }
       return
     }
+    if let factors {
+      let found = FactorMaximization(
+        counts: counts, scatters: (0..<K).flatMap { statistics.scatter($0, as: .full) },
+        featureCount: d, structure: factors, floor: floor,
+        previous: previous?.covariances.factors)
+      self.factors = found.factors
+      floored = found.floored
+      elements =
+        Covariances(unchecked: found.factors, isShared: structure.isShared).elements
+      return
+    }
     let covariances =
       moments.map {
         CovarianceMaximization(
@@ -221,7 +234,7 @@ struct MaximizationStep {
       weights: weights, means: means,
       covariances: Covariances(
         unchecked: elements, structure: structure, componentCount: weights.count,
-        featureCount: featureCount),
+        featureCount: featureCount, factors: factors),
       factored: factored)
   }
 

@@ -100,6 +100,10 @@ extension Covariances {
   /// The same covariances and some more, each the weighted mean of these, brought to the volume and shape that the
   /// structure demands.
   func appending(_ count: Int, weights: [Double]) -> Covariances {
+    if let factors {
+      return Covariances(
+        unchecked: factors.appending(count, weights: weights), isShared: structure.isShared)
+    }
     var all = elements
     if !structure.isShared {
       var mean = Array(repeating: 0.0, count: elementsPerMatrix)

@@ -14,6 +14,8 @@ public struct Covariances: Sendable, Equatable {
   /// The distinct matrices one after the other: one if the structure shares it, else K. Each is its lower
   /// triangle by rows, its diagonal, or its one variance, by the structure's form.
   public let elements: [Double]
+  /// The factors and uniquenesses that the matrices are made of; nil if they are not known to be made of any.
+  public let factors: FactorDecomposition?
 
   /// Covariances from their stored elements.
   ///
@@ -101,8 +103,9 @@ public struct Covariances: Sendable, Equatable {
 
   init(
     unchecked elements: [Double], structure: CovarianceStructure, componentCount: Int,
-    featureCount: Int
+    featureCount: Int, factors: FactorDecomposition? = nil
   ) {
+    self.factors = factors
     self.structure = structure
     self.componentCount = componentCount
     self.featureCount = featureCount

@@ -196,23 +196,35 @@ extension GaussianMixture: Equatable {
 
 extension GaussianMixture: Codable {
   private enum CodingKeys: String, CodingKey {
-    case structure, weights, means, covariances, background
+    case structure, weights, means, covariances, background, loadings, uniquenesses
   }
 
-  /// Decodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), and `background` if it is there.
+  /// Decodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), and `background`, `loadings` and
+  /// `uniquenesses` if they are there.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
+    let means = try container.decode(Matrix.self, forKey: .means)
+    var covariances = try Covariances(
+      structure: container.decode(CovarianceStructure.self, forKey: .structure),
+      matrices: container.decode([Matrix].self, forKey: .covariances))
+    if let uniquenesses = try container.decodeIfPresent(Matrix.self, forKey: .uniquenesses) {
+      let none = (0..<uniquenesses.rowCount).map { _ in
+        Matrix(repeating: 0, rowCount: uniquenesses.columnCount, columnCount: 0)
+      }
+      covariances = try covariances.decomposed(
+        FactorDecomposition(
+          loadings: container.decodeIfPresent([Matrix].self, forKey: .loadings) ?? none,
+          uniquenesses: uniquenesses))
+    }
     let components = try GaussianMixture(
-      weights: container.decode([Double].self, forKey: .weights),
-      means: container.decode(Matrix.self, forKey: .means),
-      covariances: Covariances(
-        structure: container.decode(CovarianceStructure.self, forKey: .structure),
-        matrices: container.decode([Matrix].self, forKey: .covariances)))
+      weights: container.decode([Double].self, forKey: .weights), means: means,
+      covariances: covariances)
     self = try components.withBackground(
       container.decodeIfPresent(UniformBackground.self, forKey: .background))
   }
 
-  /// Encodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), and `background` if there is one.
+  /// Encodes `structure`, `weights`, `means` and `covariances` (K matrices of d × d), `background` if there is one, and of
+  /// covariances made of factors `loadings` (K matrices of d × q, if q > 0) and `uniquenesses` (K × d).
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(structure, forKey: .structure)
@@ -220,5 +232,9 @@ extension GaussianMixture: Codable {
     try container.encode(means, forKey: .means)
     try container.encode(covariances.matrices, forKey: .covariances)
     try container.encodeIfPresent(background, forKey: .background)
+    if let factors = covariances.factors {
+      if factors.factorCount > 0 { try container.encode(factors.loadings, forKey: .loadings) }
+      try container.encode(factors.uniquenesses, forKey: .uniquenesses)
+    }
   }
 }

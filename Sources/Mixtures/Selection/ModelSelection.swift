@@ -25,9 +25,10 @@ public struct ModelSelection: Sendable {
   /// A candidate is begun from models with as many components and another structure, from those with one component less,
   /// one of which is split, and from those with one more, two of which are merged. The likelier end is kept. Afterwards
   /// no candidate is less likely than one that is nested in it: one with no more components and a structure that
-  /// ``CovarianceStructure/contains(_:)`` compares, of which it holds all mixtures. With equal weights, numbers of
-  /// components are not nested.
+  /// ``CovarianceStructure/contains(_:)`` compares, of which it holds all mixtures. With equal weights, and where rows are
+  /// known to belong to components, numbers of components are not nested.
   ///
+  /// With a prior this has no effect: of two posterior modes the one that is nested may be likelier.
   /// Starts that make no random choice are the user's own, and are not left: with ``Initialization/labels(_:)`` and
   /// ``Initialization/model(_:)`` this has no effect.
   public var learnsFromNeighbours: Bool

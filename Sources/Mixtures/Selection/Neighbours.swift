@@ -73,7 +73,9 @@ struct Neighbours<Part: ObservationSource> {
             add(model.splitting(k, along: axis, by: 0.7).map { .model($0) }, cell)
           }
         }
-      case K + 1 where cell.covariance == settings.covariance:
+      // Components that rows are known to belong to must keep their numbers.
+      case K + 1
+      where cell.covariance == settings.covariance && part.annotations?.knownComponents == nil:
         guard let statistics = try? statistics(under: model) else { continue }
         for (a, b) in closestPairs(statistics, count: Self.mergeCount) {
           add(start(statistics.merging(b, into: a)), cell)

@@ -20,7 +20,8 @@ extension GaussianMixture {
     return try? GaussianMixture(
       weights: weights, means: means,
       covariances: Covariances(
-        unchecked: elements, structure: target, componentCount: componentCount, featureCount: d))
+        unchecked: elements, structure: target, componentCount: componentCount, featureCount: d)
+    ).withBackground(background)
   }
 
   private static func widen(
@@ -74,7 +75,8 @@ extension GaussianMixture {
     return try? GaussianMixture(
       weights: weights, means: Matrix(unchecked: means, rowCount: K + 1, columnCount: d),
       covariances: Covariances(
-        unchecked: elements, structure: structure, componentCount: K + 1, featureCount: d))
+        unchecked: elements, structure: structure, componentCount: K + 1, featureCount: d)
+    ).withBackground(background)
   }
 
   /// The same density with `count` components: the heaviest is halved again and again.

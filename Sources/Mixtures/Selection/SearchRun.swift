@@ -76,7 +76,8 @@ final class SearchRun<Source: ObservationSource> {
   private func scale() throws(MixtureError) -> DataScale {
     if let measured { return measured }
     let isFull = search.covariances.contains { $0.form == .full }
-    let scale = try DataScale(source, form: isFull ? .full : .diagonal, threadCount: threadCount)
+    var scale = try DataScale(source, form: isFull ? .full : .diagonal, threadCount: threadCount)
+    scale.background = try search.estimation.background.first(for: source, scale: scale)
     measured = scale
     return scale
   }
@@ -215,9 +216,7 @@ final class SearchRun<Source: ObservationSource> {
     guard search.learnsFromNeighbours, search.estimation.algorithm != .classification,
       search.estimation.initialization.isRandom, cells.count > 1,
       candidates.contains(where: { $0.fit != nil }),
-      // Components of which something is known have names, a background is nested in nothing, and a prior makes of nested
-      // densities ends that are not nested.
-      source.annotations?.knownComponents == nil, search.estimation.background == .none,
+      // A prior makes of nested densities ends that are not nested.
       search.estimation.prior == .none
     else { return }
     let scale = try scale()
@@ -253,7 +252,9 @@ final class SearchRun<Source: ObservationSource> {
     if cells[a].componentCount == cells[b].componentCount {
       return cells[a].covariance != cells[b].covariance
     }
+    // Nor is a component that rows are known to belong to, with all of its weight, one of two halves.
     return cells[a].componentCount < cells[b].componentCount && !search.estimation.equalWeights
+      && source.annotations?.knownComponents == nil
   }
 
   /// Tries some candidates again; returns whether any became likelier.
