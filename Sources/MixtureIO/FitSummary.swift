@@ -48,6 +48,8 @@ public struct FitSummary: Sendable, Codable {
   public let logPrior: Double
   /// Which parameters were fixed.
   public let fixed: FixedParameters
+  /// The evidence lower bound of the posterior that the model was made of; nil if there was none.
+  public let evidenceLowerBound: Double?
 
   /// The keys in a model file, in its order.
   enum CodingKeys: String, CodingKey {
@@ -59,7 +61,7 @@ public struct FitSummary: Sendable, Codable {
     case isConverged = "converged"
     case stoppingReason, seed, restart, rescued
     case meanLogLikelihood, entropy, equalWeights, restartLogLikelihoods, caseWeight, criterionCount
-    case prior, logPrior, fixed
+    case prior, logPrior, fixed, evidenceLowerBound
   }
 
   /// The summary of a fit.
@@ -85,6 +87,44 @@ public struct FitSummary: Sendable, Codable {
     prior = fit.prior
     logPrior = fit.logPrior
     fixed = fit.fixed
+    evidenceLowerBound = nil
+  }
+
+  /// The summary of a mixture that was made of a variational posterior: its own log-likelihood and criteria, and the
+  /// posterior's bound.
+  ///
+  /// - Throws: What reading the rows throws.
+  public init(
+    _ fit: VariationalFit, mixture: GaussianMixture, of source: some ObservationSource
+  ) throws(MixtureError) {
+    let score = try mixture.score(source)
+    observationCount = fit.observationCount
+    logLikelihood = score.logLikelihood
+    parameterCount = mixture.parameterCount()
+    func value(_ criterion: InformationCriterion) -> Double {
+      criterion.value(
+        logLikelihood: score.logLikelihood, parameterCount: mixture.parameterCount(),
+        observationCount: fit.criterionCount, entropy: score.entropy)
+    }
+    bic = value(.bic)
+    aic = value(.aic)
+    icl = value(.icl)
+    iterationCount = fit.iterationCount
+    isConverged = fit.isConverged
+    stoppingReason = fit.stoppingReason
+    seed = fit.seed
+    restart = fit.restart
+    rescued = []
+    meanLogLikelihood = score.logLikelihood / fit.caseWeight
+    entropy = score.entropy
+    equalWeights = false
+    restartLogLikelihoods = []
+    caseWeight = fit.caseWeight
+    criterionCount = fit.criterionCount
+    prior = nil
+    logPrior = 0
+    fixed = .none
+    evidenceLowerBound = fit.evidenceLowerBound
   }
 
   var json: JSONValue {
@@ -115,6 +155,9 @@ public struct FitSummary: Sendable, Codable {
       members += [member(.prior, prior.json), member(.logPrior, .number(logPrior))]
     }
     if !fixed.isEmpty { members.append(member(.fixed, fixed.json)) }
+    if let evidenceLowerBound {
+      members.append(member(.evidenceLowerBound, .number(evidenceLowerBound)))
+    }
     return .object(members)
   }
 
@@ -162,6 +205,8 @@ public struct FitSummary: Sendable, Codable {
       try reader.optionalMember(CodingKeys.fixed.rawValue).map { (reader) throws(MixtureError) in
         try FixedParameters(reader)
       } ?? .none
+    evidenceLowerBound =
+      try reader.optionalMember(CodingKeys.evidenceLowerBound.rawValue)?.number(orNull: .nan)
   }
 }
 

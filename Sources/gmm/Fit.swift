@@ -11,8 +11,12 @@ struct Fit: ParsableCommand {
     abstract: "Fit a Gaussian mixture to a table.",
     discussion: """
       With a range of components, or several structures, all combinations are fitted and the one with the least \
-      criterion is kept. Without -k, 1...9 components are tried.
+      criterion is kept. Without -k, 1...9 components are tried. With --bayes a distribution over mixtures is fitted, \
+      and the number of components is found on the way.
       """)
+
+  /// The covariance floor where none is given.
+  static let defaultFloor = 1e-6
 
   @OptionGroup var input: DataArguments
 
@@ -89,7 +93,7 @@ struct Fit: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Covariance floor, as a fraction of the data's variance; 0: none.", valueName: "F"))
-  var floor = 1e-6
+  var floor = Self.defaultFloor
 
   @Option(
     help: ArgumentHelp(
@@ -145,6 +149,15 @@ struct Fit: ParsableCommand {
       "Leave out what can only yield zeros: on or off; results do not depend on it.",
       valueName: "on|off"))
   var skipping: Switch = .on
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Fit by variational Bayes, with a Dirichlet distribution (concentration 1/K unless given) or a truncated Dirichlet \
+      process (1) for the weights: the number of components is an upper limit (10 without -k), and a range is ranked by \
+      the evidence lower bound.
+      """, valueName: "dirichlet|process[=C]"))
+  var bayes: BayesOption?
 
   @Option(
     help: ArgumentHelp(
@@ -247,6 +260,7 @@ struct Fit: ParsableCommand {
   }
 
   func validate() throws {
+    try validateBayesian()
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
     }
@@ -275,6 +289,7 @@ struct Fit: ParsableCommand {
 
   func run() throws {
     let problem = try readProblem()
+    if let bayes { return try run(bayes.prior, problem) }
     if let factors {
       try runFactors(factors.counts, problem)
       return

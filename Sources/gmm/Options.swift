@@ -157,6 +157,9 @@ struct StructureList: ExpressibleByArgument {
     named = found
   }
 
+  /// Whether they are all that there are.
+  var isAll: Bool { named == nil }
+
   /// The structures to fit. Of one feature, all are two.
   func structures(featureCount: Int) -> [CovarianceStructure] {
     named ?? CovarianceStructure.distinct(featureCount: featureCount)

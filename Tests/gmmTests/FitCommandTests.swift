@@ -31,6 +31,134 @@ let twoGroups: String = {
     return try #require(Double(text[start...].prefix { !",\n}".contains($0) }))
   }
 
+  @Test("fit --bayes keeps the components that have rows, and writes the evidence lower bound")
+  func bayes() throws {
+    for prior in ["dirichlet", "process=0.1"] {
+      let fit = try command.run(["fit", "groups.csv", "--bayes", prior, "-o", "bayes.json"])
+      #expect(fit.status == 0)
+      #expect(fit.output.contains("2 components"))
+      #expect(fit.output.contains("of at most 10: converged"))
+      #expect(fit.output.contains("Evidence lower bound"))
+      let text = try command.read("bayes.json")
+      let summary = try #require(object(text)["fit"] as? [String: Any])
+      let bound = try #require(summary["evidenceLowerBound"] as? Double)
+      #expect(bound < (summary["logLikelihood"] as? Double ?? -.infinity))
+      let score = try command.run(["score", "bayes.json", "groups.csv"])
+      #expect(score.status == 0)
+    }
+    let range = try command.run([
+      "fit", "groups.csv", "--bayes", "dirichlet", "-k", "1...3", "--covariance", "full,diagonal",
+    ])
+    #expect(range.status == 0)
+    #expect(range.output.contains("the largest evidence lower bound, which is kept"))
+    #expect(try command.run(["fit", "groups.csv", "--bayes", "flat"]).status == 64)
+  }
+
+  @Test(
+    "fit --bayes prints the candidates of a range as JSON, the one with the largest bound chosen")
+  func bayesCandidates() throws {
+    let result = try command.run([
+      "fit", "groups.csv", "--bayes", "process", "-k", "1...3", "--covariance", "all", "--format",
+      "json",
+    ])
+    #expect(result.status == 0)
+    let document = try object(result.output)
+    #expect(document["criterion"] as? String == "evidenceLowerBound")
+    let candidates = try #require(document["candidates"] as? [[String: Any]])
+    #expect(candidates.count == 3 * 6)
+    let chosen = candidates.filter { $0["chosen"] as? Bool == true }
+    #expect(chosen.count == 1)
+    let bounds = candidates.compactMap { $0["evidenceLowerBound"] as? Double }
+    #expect(bounds.count == candidates.count)
+    #expect(chosen.first?["evidenceLowerBound"] as? Double == bounds.max())
+    #expect(
+      (document["fit"] as? [String: Any])?["evidenceLowerBound"] as? Double == bounds.max())
+  }
+
+  @Test(
+    "a row of weight two is two rows to fit --bayes, and reliabilities are taken too")
+  func bayesWeights() throws {
+    let lines = twoGroups.split(separator: "\n")
+    func table(_ weight: (Int) -> String) -> String {
+      (["\(lines[0]),w"] + lines.dropFirst().enumerated().map { "\($1),\(weight($0))" })
+        .joined(separator: "\n") + "\n"
+    }
+    try command.write("weighted.csv", table { $0 % 5 == 0 ? "2" : "1" })
+    let repeated = lines.dropFirst().enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
+    try command.write("repeated.csv", (lines + repeated).joined(separator: "\n") + "\n")
+    let options = ["--columns", "size,mass", "--bayes", "dirichlet", "-k", "2", "--format", "json"]
+    let weighted = try command.run(["fit", "weighted.csv", "--weights", "w"] + options)
+    let plain = try command.run(["fit", "repeated.csv"] + options)
+    #expect(weighted.status == 0 && plain.status == 0)
+    let bound = try number("evidenceLowerBound", in: weighted.output)
+    // Other starts converge to the same end, to what the tolerance of 1e-6 per row leaves.
+    #expect(abs(bound - (try number("evidenceLowerBound", in: plain.output))) < 96 * 1e-6)
+    #expect(try number("caseWeight", in: weighted.output) == 96)
+    try command.write("trusted.csv", table { _ in "0.5" })
+    let trusted = try command.run(
+      ["fit", "trusted.csv", "--weights", "w", "--weights-are", "reliability"] + options)
+    #expect(trusted.status == 0)
+    #expect((try object(trusted.output)["weights"] as? [Double])?.count == 2)
+    #expect(try number("caseWeight", in: trusted.output) == 40)
+    #expect(try number("criterionCount", in: trusted.output) == 80)
+  }
+
+  @Test(
+    "what does not go with fit --bayes is wrong usage, and the message names both options",
+    arguments: [
+      "--labels kind", "--background box", "--factors 1", "--prior mclust",
+      "--floor 0.01", "--rescue drop", "--start model=m.json --fix means", "--equal-weights",
+      "--hard", "--algorithm annealed", "--precision single", "--split-merge 3", "--halving",
+      "--criterion icl", "--criterion-plot c.svg", "--search s.json", "--merge-search s.json",
+      "--uncertainty sandwich", "--report r.html", "--checkpoint state", "--progress",
+      "--covariance VEV",
+    ])
+  func bayesExcludes(_ other: String) throws {
+    let words = other.split(separator: " ").map(String.init)
+    let result = try command.run(["fit", "groups.csv", "--bayes", "dirichlet"] + words)
+    #expect(result.status == 64)
+    #expect(result.output.isEmpty)
+    let named = words.last { $0.hasPrefix("--") }!
+    #expect(result.errors.contains("--bayes and \(named)"))
+  }
+
+  @Test("fit --bayes takes gaps and noise")
+  func bayesGaps() throws {
+    var lines = twoGroups.split(separator: "\n").map(String.init)
+    lines[0] += ",e,f"
+    for i in 1..<lines.count {
+      if i % 7 == 0 { lines[i] = "NA" + lines[i].drop { $0 != "," } }
+      lines[i] += ",0.05,0.1"
+    }
+    try command.write("gaps.csv", lines.joined(separator: "\n") + "\n")
+    let result = try command.run([
+      "fit", "gaps.csv", "--columns", "size,mass", "--missing", "--noise", "e,f", "--bayes",
+      "process",
+    ])
+    #expect(result.status == 0)
+    #expect(result.output.contains("11 cells of 11 rows are missing."))
+    #expect(result.output.contains("2 components"))
+  }
+
+  @Test("fit --bayes takes every start, and no prior that cannot be")
+  func bayesStarts() throws {
+    _ = try command.run(["fit", "groups.csv", "-k", "2", "-o", "two.json"])
+    for start in [
+      "short-runs", "kmeans", "hierarchical", "rows", "random", "labels=kind", "model=two.json",
+    ] {
+      let fit = try command.run([
+        "fit", "groups.csv", "--bayes", "dirichlet", "--start", start, "--overlap-plot", "o.svg",
+      ])
+      #expect(fit.status == 0)
+      // Random responsibilities make all components alike, of which one is enough.
+      #expect(fit.output.contains(start == "random" ? "1 component" : "2 components"), "\(start)")
+    }
+    #expect(try command.run(["fit", "groups.csv", "--bayes", "flat"]).status == 64)
+    let negative = try command.run(["fit", "groups.csv", "--bayes", "process=-1"])
+    #expect(negative.status == 2)
+    #expect(negative.errors.contains("concentration"))
+  }
+
   @Test("--factors fits mixtures of factor analysers, and the model file holds their loadings")
   func factors() throws {
     let rows = (0..<60).map { i in

@@ -284,7 +284,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")
   }
 
-  private func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
+  func requireFittingStart(for source: some ObservationSource) throws(MixtureError) {
     if background == .none, let known = source.annotations?.knownComponents,
       let row = (0..<known.count).first(where: { known[$0] == [KnownComponents.background] })
     {

@@ -129,6 +129,18 @@ public struct GaussianMixture: Sendable {
     }
   }
 
+  /// Another mixture's components, without a background, with other constants in their log joint densities and weights that
+  /// need not sum to 1: no mixture, but what an E-step takes for one.
+  init(_ other: GaussianMixture, constants: [Double], weights: [Double]) {
+    self.weights = weights
+    means = other.means
+    covariances = other.covariances
+    factors = other.factors
+    factorStride = other.factorStride
+    background = nil
+    self.constants = constants
+  }
+
   /// The factor of one covariance, in the form the kernels want it, and its log determinant; nil unless it is
   /// positive definite.
   static func factor(
