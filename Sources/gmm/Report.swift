@@ -28,7 +28,7 @@ struct Report: ParsableCommand {
     let document = try ModelDocument(path: model)
     let table = try input.read(
       for: document, common,
-      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      carried: Carried(gaps, weights: weights),
       pictureCount: 1)
     var page = MixtureReport(
       title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
