@@ -54,7 +54,8 @@ struct Fit: ParsableCommand {
     help: ArgumentHelp(
       """
       A uniform background for rows that belong to no component: over the box that the rows lie in, or over a volume in \
-      the features' units.
+      the features' units. The box ends at the limits of censored cells, so what lies beyond them is never background; a \
+      volume reaches further.
       """, valueName: "box|VOLUME"))
   var background: BackgroundOption?
 
