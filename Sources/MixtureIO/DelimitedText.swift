@@ -18,6 +18,9 @@ public import Mixtures
 /// at all is left out, with a notice, and one that mixes numbers and text is an error that names line and column. Empty,
 /// NaN and infinite cells are no numbers.
 ///
+/// **Limits.** With ``TableOptions/readsLimits`` a cell may hold limits of its value in place of it: `<2.5`, `>40` or
+/// `1.5..2.5`; a value of a density lies on a limit with probability zero, so that `<=2.5` says the same as `<2.5`.
+///
 /// **Numerics.** Each number becomes the nearest double, ties to even, for any number of digits. Too large for a double
 /// is an error, too small is zero.
 public enum DelimitedText {
@@ -66,8 +69,12 @@ struct DelimitedTextReader {
   /// How many bytes the labels take.
   private var labelBytes = 0
   private var notices: [String] = []
-  private var known = KnownLabels()
+  private var known: KnownLabels
+  /// The cells that hold limits, by row, and the places of their features.
+  private var limited: [LimitedCell] = []
   private var places = RowPlaces()
+  /// Whether the table is one of limits, whose cells may be infinite or missing.
+  private let holdsLimits: Bool
   /// How many rows were read.
   private var rowTotal = 0
 
@@ -79,13 +86,17 @@ struct DelimitedTextReader {
     /// For each column the place in a row, or one of the roles below. Weight and noise stand behind the features.
     var roles: [Int32]
     let features: [Int]
-    /// The columns of weight and noise, in the order of their places.
+    /// The columns of weight, noise and limits, in the order of their places.
     let annotations: [Int]
-    /// The place of the weight in a row, if there is one, and of the first noise.
+    /// The places of the weight, noise and limits in a row.
     let weightPlace: Int?
-    let noisePlace: Int
+    let noisePlaces: Range<Int>
+    let lowerPlaces: Range<Int>
+    let upperPlaces: Range<Int>
     let isExplicit: Bool
-    let allowsMissing: Bool
+    let allowsGaps: Bool
+    let readsLimits: Bool
+    let holdsLimits: Bool
     /// The first cell of each column that was left out because of it, and its line.
     var leftOut: [Int: (text: String, line: Int)]
 
@@ -104,12 +115,17 @@ struct DelimitedTextReader {
   }
 
   /// A reader of the columns that the options name. How the text is cut into windows changes no result.
+  ///
+  /// - Parameter holdsLimits: Whether the table is one of limits: all columns are taken, and their cells may be infinite, or
+  ///   missing where there is no limit.
   init(
-    options: TableOptions, memory: MemoryLimit?, windowSize: Int = TextWindow.usualSize,
-    longestRow: Int = TextWindow.longestRow
+    options: TableOptions, memory: MemoryLimit?, holdsLimits: Bool = false,
+    windowSize: Int = TextWindow.usualSize, longestRow: Int = TextWindow.longestRow
   ) {
     self.options = options
     self.memory = memory
+    self.holdsLimits = holdsLimits
+    known = KnownLabels(backgroundLabel: options.backgroundLabel)
     self.windowSize = windowSize
     self.longestRow = min(longestRow, memory?.longestRow ?? longestRow)
   }
@@ -120,7 +136,7 @@ struct DelimitedTextReader {
       throw MixtureError(.emptyObservations, "there is no table; give at least one file.")
     }
     let (parts, storage) = try rows.finish()
-    if let memory, options.hasAnnotations {
+    if let memory, options.hasAnnotations || options.hasLimits {
       // What rows carry stays in memory, wherever their features lie.
       _ = try memory.tableBytes(
         featureCount: layout.features.count,
@@ -155,22 +171,40 @@ struct DelimitedTextReader {
     var table = Table(
       source: try ConcatenatedRows(chosen, featureNames: featureNames), featureNames: featureNames,
       labels: options.labelColumn == nil ? nil : labels, notices: notices, storage: storage,
-      places: places)
+      columns: kept.map { layout.features[$0] }, places: places)
     if options.knownLabelColumn != nil { table.knownLabels = known }
     let carried = try ConcatenatedRows(parts)
     if let place = layout.weightPlace { table.weights = try carried.values(of: [place]) }
-    let d = options.noiseColumns.count
-    if d > 0 {
-      table.noise = try Matrix(
-        rowCount: rowTotal, columnCount: d,
-        elements: carried.values(of: Array(layout.noisePlace..<layout.noisePlace + d)))
+    func matrix(_ places: Range<Int>) throws(MixtureError) -> Matrix? {
+      guard !places.isEmpty else { return nil }
+      return try Matrix(
+        rowCount: rowTotal, columnCount: places.count,
+        elements: carried.values(of: Array(places)))
+    }
+    table.noise = try matrix(layout.noisePlaces)
+    table.lowerLimits = try matrix(layout.lowerPlaces)
+    table.upperLimits = try matrix(layout.upperPlaces)
+    if !limited.isEmpty {
+      func open(_ value: Double) -> Matrix {
+        Matrix(repeating: value, rowCount: rowTotal, columnCount: kept.count)
+      }
+      var limits = CensoringLimits(lower: open(-.infinity), upper: open(.infinity))
+      for cell in limited {
+        let j = kept.firstIndex(of: cell.place)!
+        limits.lower[cell.row, j] = cell.limits.lower
+        limits.upper[cell.row, j] = cell.limits.upper
+      }
+      table.limits = limits
     }
     return table
   }
 
   /// How many bytes what rows carry takes.
   private var annotationBytes: Int {
-    options.hasAnnotations ? rowTotal * options.annotationBytesPerRow + places.byteCount : 0
+    guard options.hasAnnotations || options.hasLimits else { return 0 }
+    return rowTotal
+      * options.annotationBytesPerRow(featureCount: layout?.features.count ?? 0)
+      + places.byteCount + limited.count * 2 * MemoryLayout<LimitedCell>.stride
   }
 
   private static func selecting(
@@ -185,11 +219,14 @@ struct DelimitedTextReader {
   mutating func read(_ input: InputFile) throws(MixtureError) {
     try Self.requireText(input)
     let window = try TextWindow(input, size: windowSize, limit: longestRow)
-    let opening = try Opening(window, header: layout.flatMap { $0.hasHeader ? $0.names : nil })
+    let opening = try Opening(
+      window, header: layout.flatMap { $0.hasHeader ? $0.names : nil },
+      readsLimits: options.readsLimits)
     if let layout {
       try Self.requireSameColumns(opening, as: layout, file: input.name)
     } else {
-      layout = try Self.layout(of: opening, options: options, file: input.name)
+      layout = try Self.layout(
+        of: opening, options: options, holdsLimits: holdsLimits, file: input.name)
     }
     guard let layout else { return }
     if rows == nil {
@@ -225,7 +262,7 @@ struct DelimitedTextReader {
   }
 
   private static func layout(
-    of opening: Opening, options: TableOptions, file: String
+    of opening: Opening, options: TableOptions, holdsLimits: Bool, file: String
   ) throws(MixtureError) -> Layout {
     let selection = try ColumnSelection(options, names: opening.names, file: file)
     var roles = [Int32](repeating: Layout.ignored, count: opening.names.count)
@@ -234,10 +271,10 @@ struct DelimitedTextReader {
     for column in selection.features {
       let cell = opening.firstRow[column]
       // As long as a column is not chosen by name, its first number decides that it is a feature.
-      if !selection.isExplicit, options.allowsMissing, MissingMark.matches(cell.text) {
+      if !selection.isExplicit, !holdsLimits, options.allowsGaps, MissingMark.matches(cell.text) {
         roles[column] = Layout.open(features.count)
         features.append(column)
-      } else if selection.isExplicit || cell.isNumber {
+      } else if selection.isExplicit || holdsLimits || cell.isNumber {
         roles[column] = Int32(features.count)
         features.append(column)
       } else {
@@ -249,12 +286,14 @@ struct DelimitedTextReader {
     if let known = selection.known {
       roles[known] = known == selection.label ? Layout.labelAndKnown : Layout.known
     }
-    let annotations = (selection.weight.map { [$0] } ?? []) + selection.noise
+    let annotations =
+      (selection.weight.map { [$0] } ?? []) + selection.noise + selection.lower + selection.upper
     for (index, column) in annotations.enumerated() {
       guard roles[column] == Layout.ignored else {
         throw MixtureError(
           .invalidSetting,
-          "column \(opening.names[column]) of \(file) has two uses; weights, noise and labels need a column each."
+          "column \(opening.names[column]) of \(file) has two uses; weights, noise, limits and labels need a column "
+            + "each."
         )
       }
       roles[column] = Int32(features.count + index)
@@ -267,12 +306,21 @@ struct DelimitedTextReader {
           + "\(quoted(cell)). A table needs at least one column of numbers"
           + (isDecimalComma(cell) ? ", with points and not commas in them." : "."))
     }
+    var end = features.count
+    func places(_ count: Int) -> Range<Int> {
+      end += count
+      return end - count..<end
+    }
+    let weightPlace = places(selection.weight == nil ? 0 : 1).first
+    let noisePlaces = places(selection.noise.count)
+    let lowerPlaces = places(selection.lower.count)
     return Layout(
       file: file, hasHeader: opening.hasHeader, names: opening.names, roles: roles,
-      features: features, annotations: annotations,
-      weightPlace: selection.weight.map { _ in features.count },
-      noisePlace: features.count + (selection.weight == nil ? 0 : 1),
-      isExplicit: selection.isExplicit, allowsMissing: options.allowsMissing, leftOut: leftOut)
+      features: features, annotations: annotations, weightPlace: weightPlace,
+      noisePlaces: noisePlaces, lowerPlaces: lowerPlaces,
+      upperPlaces: places(selection.upper.count),
+      isExplicit: selection.isExplicit || holdsLimits, allowsGaps: options.allowsGaps,
+      readsLimits: options.readsLimits, holdsLimits: holdsLimits, leftOut: leftOut)
   }
 
   private static func requireSameColumns(
@@ -322,6 +370,7 @@ struct DelimitedTextReader {
         // The row goes on behind the window, so it is begun anew in a larger one.
         labels.removeLast(labels.count - place.rowLabels)
         if options.knownLabelColumn != nil { known.truncate(to: rowTotal) }
+        while let last = limited.last, last.row == rowTotal { limited.removeLast() }
         try window.move(to: place.row, line: place.rowLine, isCut: true)
         place.scanner.enter(window, line: place.rowLine)
       }
@@ -349,9 +398,9 @@ struct DelimitedTextReader {
     _ place: inout Place
   ) throws(MixtureError) {
     let featureCount = layout.width
-    let isAnnotated = options.hasAnnotations
+    let isAnnotated = options.hasAnnotations || options.hasLimits || holdsLimits
     // Files of weights, and labels, are told of by their lines too.
-    let isPlaced = featureCount == 1 || options.labelColumn != nil
+    let isPlaced = featureCount == 1 || options.labelColumn != nil || options.placesRows
     let last = layout.names.count - 1
     let delimiter = opening.delimiter.byte
     let isWhitespace = opening.delimiter == .whitespace
@@ -422,13 +471,21 @@ struct DelimitedTextReader {
             labels.append(text)
             known.append(text)
           case Layout.leftOut:
-            if cell.number != nil { throw Self.mixed(layout, column: column) }
+            if cell.number != nil || layout.readsLimits && CellLimits.matches(cell.text) {
+              throw Self.mixed(layout, column: column)
+            }
           case ...Layout.open:
             row[Layout.place(ofOpen: roles[column])] = .nan
             if MissingMark.matches(cell.text) { break }
             if let value = cell.number, value.isFinite {
               let place = Layout.place(ofOpen: roles[column])
               row[place] = value
+              roles[column] = Int32(place)
+            } else if layout.readsLimits, let limits = CellLimits(cell.text) {
+              let place = Layout.place(ofOpen: roles[column])
+              try limits.requireOrder(
+                Self.place(file: window.name, line: rowLine, column: column, layout: layout))
+              limited.append(LimitedCell(row: rowTotal, place: place, limits: limits))
               roles[column] = Int32(place)
             } else if cell.number == nil {
               roles[column] = Layout.leftOut
@@ -438,12 +495,19 @@ struct DelimitedTextReader {
                 cell.text, file: window.name, line: rowLine, column: column, layout: layout)
             }
           default:
-            if role >= layout.features.count {
+            if role >= layout.features.count || layout.holdsLimits {
               row[role] = try Self.annotation(
                 cell, file: window.name, line: rowLine, column: column, layout: layout)
               break
             }
-            if layout.allowsMissing, MissingMark.matches(cell.text) {
+            if layout.allowsGaps, MissingMark.matches(cell.text) {
+              row[role] = .nan
+              break
+            }
+            if layout.readsLimits, let limits = CellLimits(cell.text) {
+              try limits.requireOrder(
+                Self.place(file: window.name, line: rowLine, column: column, layout: layout))
+              limited.append(LimitedCell(row: rowTotal, place: role, limits: limits))
               row[role] = .nan
               break
             }
@@ -512,8 +576,8 @@ struct DelimitedTextReader {
     {
       throw error
     }
-    for index in layout.noisePlace..<row.count {
-      let feature = index - layout.noisePlace
+    for index in layout.noisePlaces {
+      let feature = index - layout.noisePlaces.lowerBound
       if row[index].isNaN, feature < layout.features.count, row[feature].isNaN {
         row[index] = .infinity
       }
@@ -566,11 +630,13 @@ struct DelimitedTextReader {
       !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "_.-".contains($0) }
     let isUnique = layout.names.count(where: { $0 == name }) == 1
     let reference = hasName && isPlain && isUnique ? name : String(column + 1)
+    let otherwise =
+      layout.isExplicit ? "remove the row" : "--exclude \(reference) to leave the column out"
     let remedy: String
-    if !layout.allowsMissing, MissingMark.matches(text) {
-      let otherwise =
-        layout.isExplicit ? "remove the row" : "--exclude \(reference) to leave the column out"
+    if !layout.allowsGaps, MissingMark.matches(text) {
       remedy = "Use --missing to allow gaps, or \(otherwise)."
+    } else if !layout.readsLimits, CellLimits.matches(text) {
+      remedy = "Use --limits to read it as limits of a value that is not known, or \(otherwise)."
     } else if isDecimalComma(text) {
       remedy = "Write numbers with a decimal point."
     } else if layout.isExplicit {

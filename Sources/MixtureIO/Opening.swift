@@ -45,7 +45,7 @@ struct Opening {
     /// Whether it came to the end of the window before it had seen enough.
     var isCut = false
 
-    init(_ window: TextWindow, delimiter: Delimiter) {
+    init(_ window: TextWindow, delimiter: Delimiter, readsLimits: Bool) {
       self.delimiter = delimiter
       var scanner = CellScanner(window, delimiter: delimiter)
       var cellCount = 0
@@ -60,7 +60,11 @@ struct Opening {
           var endsLine = false
           while !endsLine {
             let cell = try scanner.nextCell()
-            cells.append(Cell(text: cell.text, isNumber: cell.number != nil))
+            let text = cell.text
+            cells.append(
+              Cell(
+                text: text,
+                isNumber: cell.number != nil || readsLimits && CellLimits.matches(text)))
             endsLine = cell.endsLine
           }
           cellCount += cells.count
@@ -87,14 +91,18 @@ struct Opening {
 
   /// Looks at the first lines of a text; the window grows until it holds enough of them.
   ///
-  /// - Parameter header: The header of a file before this one, if there was one.
+  /// - Parameters:
+  ///   - header: The header of a file before this one, if there was one.
+  ///   - readsLimits: Whether cells that hold limits count as numbers.
   /// - Throws: ``MixtureError/Code/emptyObservations`` if there is no row of data;
   ///   ``MixtureError/Code/malformedFile`` if the quotes do not close, or the first row does not fit the header.
-  init(_ window: TextWindow, header: [String]?) throws(MixtureError) {
+  init(
+    _ window: TextWindow, header: [String]?, readsLimits: Bool = false
+  ) throws(MixtureError) {
     let delimiters = [Delimiter.comma, .semicolon, .tab, .whitespace]
-    var probes = delimiters.map { Probe(window, delimiter: $0) }
+    var probes = delimiters.map { Probe(window, delimiter: $0, readsLimits: readsLimits) }
     while !window.isFinal, probes.contains(where: \.isCut), try window.extend() {
-      probes = delimiters.map { Probe(window, delimiter: $0) }
+      probes = delimiters.map { Probe(window, delimiter: $0, readsLimits: readsLimits) }
     }
     var best = probes[0]
     var bestMerit = best.merit

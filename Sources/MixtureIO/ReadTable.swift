@@ -71,6 +71,12 @@ private func table(
   of arrays: [ArrayInput], options: TableOptions, memory: MemoryLimit?
 ) throws(MixtureError) -> Table {
   let (firstName, columnCount) = (arrays[0].name, arrays[0].layout.columnCount)
+  guard !options.readsLimits else {
+    throw MixtureError(
+      .invalidSetting,
+      "\(firstName) is an array of numbers, in whose cells no limits can stand (--limits). Write NaN there, and give the "
+        + "limits as columns or files with --lower and --upper.")
+  }
   let names = (0..<columnCount).map(automaticName)
   let selection = try ColumnSelection(options, names: names, file: firstName)
   for array in arrays where array.layout.columnCount != columnCount {
@@ -82,7 +88,9 @@ private func table(
   let bytes = arrays.reduce(0) { $0.addingReportingOverflow($1.byteCount).partialValue }
   let rowCount = arrays.reduce(0) { $0.addingReportingOverflow($1.layout.rowCount).partialValue }
   // What rows carry stays in memory, wherever their features lie.
-  let bytesPerRow = (selection.label == nil ? 0 : 24) + options.annotationBytesPerRow
+  let bytesPerRow =
+    (selection.label == nil ? 0 : 24)
+    + options.annotationBytesPerRow(featureCount: selection.features.count)
   let labelBytes = bytesPerRow.multipliedReportingOverflow(by: rowCount).partialValue
   var storage: TableStorage =
     arrays.allSatisfy(\.isPlain) ? .mapped(bytes: bytes) : .memory(bytes: bytes)
@@ -100,7 +108,7 @@ private func table(
   }
   var parts: [any ObservationSource] = []
   var labels: [String]? = selection.label.map { _ in [] }
-  var carried = CarriedColumns(selection, names: names)
+  var carried = CarriedColumns(selection, names: names, backgroundLabel: options.backgroundLabel)
   func append(mapped whole: MappedMatrix) throws(MixtureError) {
     parts.append(try whole.selecting(columns: selection.features))
     if let label = selection.label {
@@ -135,13 +143,17 @@ private func table(
   let featureNames = selection.features.map { names[$0] }
   var table = Table(
     source: try ConcatenatedRows(parts, featureNames: featureNames), featureNames: featureNames,
-    labels: labels, notices: [], storage: storage, places: carried.places)
+    labels: labels, notices: [], storage: storage, columns: selection.features,
+    places: carried.places)
   if selection.weight != nil { table.weights = carried.weights }
   if selection.known != nil { table.knownLabels = carried.known }
-  if !selection.noise.isEmpty {
-    table.noise = try Matrix(
-      rowCount: carried.rowCount, columnCount: selection.noise.count, elements: carried.noise)
+  func matrix(_ elements: [Double], _ columns: [Int]) throws(MixtureError) -> Matrix? {
+    guard !columns.isEmpty else { return nil }
+    return try Matrix(rowCount: carried.rowCount, columnCount: columns.count, elements: elements)
   }
+  table.noise = try matrix(carried.noise, selection.noise)
+  table.lowerLimits = try matrix(carried.lower, selection.lower)
+  table.upperLimits = try matrix(carried.upper, selection.upper)
   return table
 }
 
@@ -154,11 +166,14 @@ private struct CarriedColumns {
   var rowCount = 0
   var weights: [Double] = []
   var noise: [Double] = []
-  var known = KnownLabels()
+  var lower: [Double] = []
+  var upper: [Double] = []
+  var known: KnownLabels
 
-  init(_ selection: ColumnSelection, names: [String]) {
+  init(_ selection: ColumnSelection, names: [String], backgroundLabel: String?) {
     self.selection = selection
     self.names = names
+    known = KnownLabels(backgroundLabel: backgroundLabel)
   }
 
   mutating func append(_ whole: some SelectableRows) throws(MixtureError) {
@@ -189,6 +204,14 @@ private struct CarriedColumns {
         values[index] = .infinity
       }
       noise += values
+    }
+    if !selection.lower.isEmpty {
+      lower += try whole.selecting(columns: selection.lower)
+        .values(of: Array(selection.lower.indices))
+    }
+    if !selection.upper.isEmpty {
+      upper += try whole.selecting(columns: selection.upper)
+        .values(of: Array(selection.upper.indices))
     }
     if let label = selection.known {
       for value in try whole.selecting(columns: [label]).values(of: [0]) {
@@ -277,6 +300,23 @@ public func readNoise(path: String) throws(MixtureError) -> MeasurementNoise {
         + table.featureNames[index % matrix.columnCount])!
   }
   return .standardDeviations(matrix)
+}
+
+/// Reads limits of a table's cells from a file of their own: n rows of d numbers, in text or a NumPy array. Infinite cells,
+/// and those that are NaN or, in text, missing, hold none.
+///
+/// - Throws: As ``readTable(paths:options:memory:)``.
+public func readLimits(path: String) throws(MixtureError) -> Matrix {
+  let input = try InputFile(path: path)
+  if try Array(input.peek(NumPyArray.magic.count)) == NumPyArray.magic {
+    let whole = try NumPyFile(input).mapped()
+    return try Matrix(
+      rowCount: whole.observationCount, columnCount: whole.featureCount,
+      elements: whole.values(of: Array(0..<whole.featureCount)))
+  }
+  var reader = DelimitedTextReader(options: TableOptions(), memory: nil, holdsLimits: true)
+  try reader.read(input)
+  return try reader.table().matrix()
 }
 
 /// Reads the numbers of a column as text.

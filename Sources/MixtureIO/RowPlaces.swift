@@ -50,9 +50,19 @@ struct RowPlaces: Sendable, Equatable {
 public struct KnownLabels: Sendable, Equatable {
   /// The different labels, in order of first appearance: label k names component k.
   public private(set) var names: [String] = []
-  /// For each row the number of its label; −1 where nothing is known.
+  /// For each row the number of its label; −1 where nothing is known, −2 of the background.
   public private(set) var numbers: [Int32] = []
+  /// The number of rows that are known to be background.
+  public var backgroundCount: Int { numbers.count { $0 == Self.background } }
+  /// What stands for the background; it is none of the names.
+  public let backgroundLabel: String?
   private var known: [String: Int32] = [:]
+
+  /// What stands for the background in place of a label's number.
+  public static let background: Int32 = -2
+
+  /// No rows yet.
+  init(backgroundLabel: String? = nil) { self.backgroundLabel = backgroundLabel }
 
   /// The first row of each label.
   public private(set) var firstRows: [Int] = []
@@ -61,6 +71,10 @@ public struct KnownLabels: Sendable, Equatable {
   static func isUnknown(_ text: String) -> Bool { text.isEmpty || MissingMark.matches(text) }
 
   mutating func append(_ text: String) {
+    if let backgroundLabel, text == backgroundLabel {
+      numbers.append(Self.background)
+      return
+    }
     guard !Self.isUnknown(text) else {
       numbers.append(-1)
       return
@@ -78,7 +92,10 @@ public struct KnownLabels: Sendable, Equatable {
 
   /// What a fit is told.
   public var components: KnownComponents {
-    KnownComponents(numbers.map { $0 < 0 ? nil : Int($0) })
+    KnownComponents(
+      numbers.map {
+        $0 == Self.background ? KnownComponents.background : $0 < 0 ? nil : Int($0)
+      })
   }
 }
 

@@ -24,6 +24,19 @@ public struct TableOptions: Sendable, Equatable {
   public var knownLabelColumn: String?
   /// The columns with the standard deviation of each feature's noise, in the order of the features; they are no features.
   public var noiseColumns: [String]
+  /// Whether cells of text may hold limits in place of a value: `<2.5` or `<=2.5`, `>40` or `>=40`, and `1.5..2.5`.
+  public var readsLimits = false
+  /// The columns with the lower limit of each feature's cells without a value, in the order of the features; they are no
+  /// features.
+  public var lowerColumns: [String] = []
+  /// The columns with the upper limits.
+  public var upperColumns: [String] = []
+  /// Whether limits of cells without a value come from elsewhere, so that cells may be empty as if they were missing.
+  public var hasOtherLimits = false
+  /// Whether rows are told of by their lines even if nothing that they carry is read with them.
+  public var placesRows = false
+  /// What stands in the column of known labels for the background.
+  public var backgroundLabel: String?
 
   /// Options; the default takes all columns that hold numbers.
   public init(
@@ -40,15 +53,26 @@ public struct TableOptions: Sendable, Equatable {
     self.noiseColumns = noiseColumns
   }
 
-  /// Whether columns or gaps are asked for that rows carry beside their features.
+  /// Whether columns, limits or gaps are asked for that rows carry beside their features.
   var hasAnnotations: Bool {
-    allowsMissing || weightColumn != nil || knownLabelColumn != nil || !noiseColumns.isEmpty
+    allowsGaps || weightColumn != nil || knownLabelColumn != nil || !noiseColumns.isEmpty
+  }
+
+  /// Whether limits are asked for.
+  var hasLimits: Bool {
+    readsLimits || !lowerColumns.isEmpty || !upperColumns.isEmpty || hasOtherLimits
+  }
+
+  /// Whether cells may be without a value. Of which nothing is known of those is found when all is read.
+  var allowsGaps: Bool {
+    allowsMissing || !lowerColumns.isEmpty || !upperColumns.isEmpty || hasOtherLimits
   }
 
   /// How many bytes of memory what rows carry takes for each of them.
-  var annotationBytesPerRow: Int {
+  func annotationBytesPerRow(featureCount d: Int) -> Int {
     8 * (noiseColumns.count + (weightColumn == nil ? 0 : 1)) + (knownLabelColumn == nil ? 0 : 32)
-      + (hasAnnotations ? 8 : 0)
+      + 8 * (lowerColumns.count + upperColumns.count) + (hasLimits ? 16 * d : 0)
+      + (hasAnnotations || hasLimits ? 8 : 0)
   }
 }
 
@@ -83,11 +107,26 @@ public struct Table: Sendable {
   public internal(set) var noise: Matrix?
   /// What is known of rows' components, if a column of labels was asked for.
   public internal(set) var knownLabels: KnownLabels?
+  /// The limits that stand in cells, if any were asked for and found, n × d; −∞ and ∞ where there are none.
+  public internal(set) var limits: CensoringLimits?
+  /// The lower limits of the columns that were asked for, n × d; NaN where there is none.
+  public internal(set) var lowerLimits: Matrix?
+  /// The upper limits of the columns that were asked for, n × d; NaN where there is none.
+  public internal(set) var upperLimits: Matrix?
+  /// The column of each feature in the files, counted from 0.
+  public let columns: [Int]
   /// Where rows stand in their files.
   var places: RowPlaces
 
   /// Where a row, counted from 0, stands: `flows.csv, line 12` in text, `flows.npy, row 10 (counted from 0)` in an array.
   public func place(ofRow row: Int) -> String { places.text(row) }
+
+  /// Where a row's cell of a feature, both counted from 0, stands: `flows.csv, line 12, column 3 (bytes)`.
+  public func place(ofRow row: Int, feature: Int) -> String {
+    let (name, column) = (featureNames[feature], columns[feature])
+    return "\(places.text(row)), column \(column + 1)"
+      + (name == automaticName(column) ? "" : " (\(name))")
+  }
 
   /// The same table with what its rows carry.
   ///
@@ -134,6 +173,9 @@ struct ColumnSelection: Equatable {
   let weight: Int?
   /// The columns of noise.
   let noise: [Int]
+  /// The columns of lower and upper limits.
+  let lower: [Int]
+  let upper: [Int]
 
   /// Finds the columns that the options name.
   ///
@@ -167,15 +209,24 @@ struct ColumnSelection: Equatable {
     for text in options.excluded { excluded.insert(try find(text)) }
     known = try options.knownLabelColumn.map { (text) throws(MixtureError) in try find(text) }
     weight = try options.weightColumn.map { (text) throws(MixtureError) in try find(text) }
-    var noise: [Int] = []
-    for text in options.noiseColumns { noise.append(try find(text)) }
-    self.noise = noise
-    excluded.formUnion([label, known, weight].compactMap { $0 } + noise)
-    if let column = noise.first(where: { column in noise.count { $0 == column } > 1 }) {
-      throw MixtureError(
-        .invalidSetting,
-        "column \(names[column]) of \(file) is named twice as noise; name one for each feature.")
+    func findAll(_ columns: [String], _ what: String) throws(MixtureError) -> [Int] {
+      var found: [Int] = []
+      for text in columns {
+        let column = try find(text)
+        guard !found.contains(column) else {
+          throw MixtureError(
+            .invalidSetting,
+            "column \(names[column]) of \(file) is named twice as \(what); name one for each feature."
+          )
+        }
+        found.append(column)
+      }
+      return found
     }
+    noise = try findAll(options.noiseColumns, "noise")
+    lower = try findAll(options.lowerColumns, "a lower limit")
+    upper = try findAll(options.upperColumns, "an upper limit")
+    excluded.formUnion([label, known, weight].compactMap { $0 } + noise + lower + upper)
     var chosen: [Int] = []
     var wanted = options.columns
     if let preferred = options.preferredColumns, wanted == nil {

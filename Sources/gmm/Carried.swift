@@ -6,7 +6,7 @@ import ArgumentParser
 import MixtureIO
 import Mixtures
 
-/// Gaps and noise.
+/// Gaps, limits and noise.
 struct GapOptions: ParsableArguments {
   @Flag(
     help:
@@ -14,7 +14,114 @@ struct GapOptions: ParsableArguments {
   )
   var missing = false
 
+  @OptionGroup var limits: LimitOptions
+
   @OptionGroup var noise: NoiseOptions
+}
+
+/// Cells of which limits are known, and the window outside of which nothing was observed.
+struct LimitOptions: ParsableArguments {
+  @Flag(
+    help: """
+      Cells such as <2.5 (or <=2.5), >40 (or >=40) and 1.5..2.5 are limits of a value that is not known (a censored one); \
+      without it they are an error.
+      """)
+  var limits = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Columns with the lower limit of each feature's cells without a value, in the order of the features, or a file of \
+      them; empty, NaN or -inf where there is none. A cell with a value is exact, and its limits must hold it; one \
+      without value and limits is missing.
+      """, valueName: "a,b|FILE"))
+  var lower: String?
+
+  @Option(
+    help: ArgumentHelp("The same of upper limits.", valueName: "a,b|FILE"))
+  var upper: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Rows were observed only with features in these ranges: name or number of a column, =, the lowest and the highest \
+      value, either of which may be left out, as in 'mag=:21.5,colour=0:2'. The model is the density of all there is, \
+      seen or not, and does not keep the window: give it again to score the density of what is seen.
+      """, valueName: "a=LOW:HIGH,..."))
+  var window: String?
+
+  func validate() throws {
+    if limits, lower != nil || upper != nil {
+      throw ValidationError(
+        "--limits and \(lower == nil ? "--upper" : "--lower") exclude each other: limits stand in the cells, or beside them."
+      )
+    }
+    if let window { _ = try WindowRanges(window) }
+  }
+}
+
+/// A window as it is written: some features, and the range of each.
+struct WindowRanges {
+  private var ranges: [(feature: String, lower: Double, upper: Double)] = []
+
+  /// The ranges of `a=LOW:HIGH,b=LOW:HIGH`.
+  init(_ text: String) throws {
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      // The last sign: names may hold others.
+      guard let sign = part.lastIndex(of: "="), sign > part.startIndex else {
+        throw ValidationError(
+          "--window: \"\(part)\" names no range; write a feature, = and LOW:HIGH, as in mag=:21.5.")
+      }
+      let name = String(part[..<sign])
+      let ends = part[part.index(after: sign)...]
+        .split(separator: ":", omittingEmptySubsequences: false)
+      func end(_ text: Substring, else open: Double) -> Double? {
+        text.isEmpty ? open : Double(text).flatMap { $0.isNaN ? nil : $0 }
+      }
+      guard ends.count == 2, let lower = end(ends[0], else: -.infinity),
+        let upper = end(ends[1], else: .infinity)
+      else {
+        throw ValidationError(
+          "--window: \"\(part)\" is no range; write LOW:HIGH, two numbers of which one may be left out."
+        )
+      }
+      guard lower < upper else {
+        throw ValidationError(
+          "--window: \"\(part)\" holds nothing; its lower end must be below the upper.")
+      }
+      guard !ranges.contains(where: { $0.feature == name }) else {
+        throw ValidationError("--window names \(name) twice; give each feature one range.")
+      }
+      ranges.append((name, lower, upper))
+    }
+  }
+
+  /// The window of a table's features.
+  func window(of table: Table) throws(MixtureError) -> ObservationWindow {
+    let d = table.featureNames.count
+    var window = ObservationWindow(
+      lower: Array(repeating: -.infinity, count: d), upper: Array(repeating: .infinity, count: d))
+    var found: Set<Int> = []
+    for range in ranges {
+      let named = table.featureNames.firstIndex(of: range.feature)
+      let numbered = Int(range.feature).flatMap { table.columns.firstIndex(of: $0 - 1) }
+      guard let feature = named ?? numbered else {
+        throw MixtureError(
+          .invalidSetting,
+          "--window names \(range.feature), which is none of the features (\(FitReport.list(table.featureNames))); "
+            + "give a feature's name, or its column's number.")
+      }
+      guard found.insert(feature).inserted else {
+        throw MixtureError(
+          .invalidSetting,
+          "--window names \(table.featureNames[feature]) twice, by name and by number; give each feature one range."
+        )
+      }
+      window.lower[feature] = range.lower
+      window.upper[feature] = range.upper
+    }
+    return window
+  }
 }
 
 /// Noise of the measurement.
@@ -77,21 +184,40 @@ enum BackgroundOption: ExpressibleByArgument {
 /// What rows carry beside their features, as far as it is known before the table is read.
 struct Carried {
   private let allowsMissing: Bool
+  private let readsLimits: Bool
   private let meaning: CaseWeights.Meaning
+  private let labelColumn: String?
+  private let backgroundLabel: String?
+  private let window: WindowRanges?
   private var weightColumn: String?
   private var noiseColumns: [String] = []
-  private let labelColumn: String?
+  private var lowerColumns: [String] = []
+  private var upperColumns: [String] = []
   private var weightFile: (path: String, values: [Double])?
   private var noiseFile: (path: String, noise: MeasurementNoise)?
+  private var lowerFile: (path: String, values: Matrix)?
+  private var upperFile: (path: String, values: Matrix)?
 
   /// Reads the files that the options name; columns are read with the table.
   init(
-    missing: Bool, noise: NoiseOptions? = nil, weights: WeightOptions? = nil,
-    labels: String? = nil
-  ) throws(MixtureError) {
+    _ gaps: GapOptions, weights: WeightOptions? = nil, labels: String? = nil,
+    backgroundLabel: String? = nil
+  ) throws {
+    try self.init(
+      missing: gaps.missing, limits: gaps.limits, noise: gaps.noise, weights: weights,
+      labels: labels, backgroundLabel: backgroundLabel)
+  }
+
+  init(
+    missing: Bool, limits: LimitOptions, noise: NoiseOptions? = nil, weights: WeightOptions? = nil,
+    labels: String? = nil, backgroundLabel: String? = nil
+  ) throws {
     allowsMissing = missing
+    readsLimits = limits.limits
     meaning = weights?.weightsAre ?? .frequency
     labelColumn = labels
+    self.backgroundLabel = backgroundLabel
+    window = try limits.window.map { try WindowRanges($0) }
     if let name = weights?.weights {
       if Self.isFile(name) {
         weightFile = (name, try readWeights(path: name))
@@ -103,13 +229,34 @@ struct Carried {
       if Self.isFile(name) {
         noiseFile = (name, try readNoise(path: name))
       } else {
-        noiseColumns = name.split(separator: ",").map(String.init)
-        guard !noiseColumns.isEmpty else {
-          throw MixtureError(
-            .invalidSetting, "--noise names no column; name one for each feature, or a file.")
-        }
+        noiseColumns = try Self.columns(name, "--noise")
       }
     }
+    if let name = limits.lower {
+      if Self.isFile(name) {
+        lowerFile = (name, try readLimits(path: name))
+      } else {
+        lowerColumns = try Self.columns(name, "--lower")
+      }
+    }
+    if let name = limits.upper {
+      if Self.isFile(name) {
+        upperFile = (name, try readLimits(path: name))
+      } else {
+        upperColumns = try Self.columns(name, "--upper")
+      }
+    }
+  }
+
+  private static func columns(
+    _ names: String, _ option: String
+  ) throws(MixtureError) -> [String] {
+    let columns = names.split(separator: ",").map(String.init)
+    guard !columns.isEmpty else {
+      throw MixtureError(
+        .invalidSetting, "\(option) names no column; name one for each feature, or a file.")
+    }
+    return columns
   }
 
   /// Whether an argument is the name of a file and not of a column.
@@ -121,11 +268,18 @@ struct Carried {
   /// Whether rows carry nothing.
   var isEmpty: Bool {
     !allowsMissing && weightColumn == nil && noiseColumns.isEmpty && labelColumn == nil
-      && weightFile == nil && noiseFile == nil
+      && weightFile == nil && noiseFile == nil && !hasLimits && window == nil
+  }
+
+  private var hasLimits: Bool {
+    readsLimits || !lowerColumns.isEmpty || !upperColumns.isEmpty || lowerFile != nil
+      || upperFile != nil
   }
 
   /// Whether rows may differ in what of them is known.
-  var hasGaps: Bool { allowsMissing || !noiseColumns.isEmpty || noiseFile != nil }
+  var hasGaps: Bool {
+    allowsMissing || !noiseColumns.isEmpty || noiseFile != nil || hasLimits
+  }
 
   /// How many bytes the files take in memory.
   var fileBytes: Int {
@@ -135,22 +289,28 @@ struct Carried {
       numbers += matrix.elements.count
     case .shared, nil: break
     }
+    for file in [lowerFile, upperFile] { numbers += file?.values.elements.count ?? 0 }
     return 8 * numbers
   }
 
   /// Has the reader read the columns.
   func apply(to options: inout TableOptions) {
     options.allowsMissing = allowsMissing
+    options.readsLimits = readsLimits
+    options.hasOtherLimits = lowerFile != nil || upperFile != nil
+    options.placesRows = window != nil
     options.weightColumn = weightColumn
     options.knownLabelColumn = labelColumn
+    options.backgroundLabel = backgroundLabel
     options.noiseColumns = noiseColumns
+    options.lowerColumns = lowerColumns
+    options.upperColumns = upperColumns
   }
 
   /// The table with what its rows carry.
   func annotate(_ table: Table) throws(MixtureError) -> Table {
     guard !isEmpty else { return table }
     let n = table.source.observationCount
-    let d = table.source.featureCount
     var annotations = RowAnnotations(allowsMissing: allowsMissing)
     if let values = weightFile?.values ?? table.weights {
       let name = weightFile?.path ?? "column \(weightColumn ?? "")"
@@ -166,30 +326,33 @@ struct Carried {
       annotations.caseWeights = CaseWeights(values, meaning: meaning)
     }
     if let deviations = table.noise {
-      guard deviations.columnCount == d else {
-        throw MixtureError(
-          .shapeMismatch,
-          "--noise names \(Terminal.count(deviations.columnCount, "column")), but there "
-            + "\(d == 1 ? "is" : "are") \(Terminal.count(d, "feature")) (\(FitReport.list(table.featureNames))); "
-            + "name one for each, in this order, or choose the features with --columns.")
-      }
+      try requireColumn(deviations.columnCount, "--noise", of: table)
       annotations.noise = .standardDeviations(deviations)
     }
     if let noiseFile {
       switch noiseFile.noise {
       case .standardDeviations(let matrix):
         try requireRows(matrix.rowCount, n, noiseFile.path, "row\(matrix.rowCount == 1 ? "" : "s")")
-        try requireColumns(matrix.columnCount, d, noiseFile.path, table.featureNames)
+        try requireColumns(matrix.columnCount, "noise", noiseFile.path, of: table)
       case .covariances(let matrix):
         try requireRows(
           matrix.rowCount, n, noiseFile.path, "covariance\(matrix.rowCount == 1 ? "" : "s")")
         let order = Int(Double(matrix.columnCount).squareRoot().rounded())
-        try requireColumns(order, d, noiseFile.path, table.featureNames)
+        try requireColumns(order, "noise", noiseFile.path, of: table)
       case .shared: break
       }
       annotations.noise = noiseFile.noise
     }
     if let known = table.knownLabels { annotations.knownComponents = known.components }
+    annotations.window = try window.map { (window) throws(MixtureError) in
+      try window.window(of: table)
+    }
+    if hasLimits || window != nil {
+      annotations.limits = try table.censoringLimits(
+        lower: limits(table.lowerLimits, lowerColumns, lowerFile, "--lower", of: table),
+        upper: limits(table.upperLimits, upperColumns, upperFile, "--upper", of: table),
+        window: annotations.window, allowsMissing: allowsMissing)
+    }
     do {
       return try table.with(annotations)
     } catch {
@@ -209,13 +372,44 @@ struct Carried {
   }
 
   private func requireColumns(
-    _ count: Int, _ d: Int, _ path: String, _ names: [String]
+    _ count: Int, _ what: String, _ path: String, of table: Table
   ) throws(MixtureError) {
-    guard count != d else { return }
+    let names = table.featureNames
+    guard count != names.count else { return }
     throw MixtureError(
       .shapeMismatch,
-      "\(path) has noise of \(Terminal.count(count, "feature")), but the table has \(d) "
+      "\(path) has \(what) of \(Terminal.count(count, "feature")), but the table has \(names.count) "
         + "(\(FitReport.list(names))); choose the features with --columns.")
+  }
+
+  /// Requires as many columns of an option as there are features.
+  private func requireColumn(
+    _ count: Int, _ option: String, of table: Table
+  ) throws(MixtureError) {
+    let names = table.featureNames
+    guard count != names.count else { return }
+    throw MixtureError(
+      .shapeMismatch,
+      "\(option) names \(Terminal.count(count, "column")), but there \(names.count == 1 ? "is" : "are") "
+        + "\(Terminal.count(names.count, "feature")) (\(FitReport.list(names))); "
+        + "name one for each, in this order, or choose the features with --columns.")
+  }
+
+  /// The limits of columns or of a file.
+  private func limits(
+    _ matrix: Matrix?, _ columns: [String], _ file: (path: String, values: Matrix)?,
+    _ option: String, of table: Table
+  ) throws(MixtureError) -> NamedLimits? {
+    if let matrix {
+      try requireColumn(matrix.columnCount, option, of: table)
+      return NamedLimits(matrix) { "column \(columns[$0])" }
+    }
+    guard let (path, values) = file else { return nil }
+    try requireRows(
+      values.rowCount, table.source.observationCount, path,
+      "row\(values.rowCount == 1 ? "" : "s")")
+    try requireColumns(values.columnCount, "limits", path, of: table)
+    return NamedLimits(values) { _ in path }
   }
 }
 
@@ -225,6 +419,9 @@ struct CarriedFacts {
   let rowCount: Int
   private(set) var missingCells = 0
   private(set) var gappedRows = 0
+  /// The number of cells of which limits are known, and of rows that have such.
+  private(set) var limitedCells = 0
+  private(set) var limitedRows = 0
   /// Rows of which nothing is known, and those that have no weight.
   private(set) var emptyRows = 0
   private(set) var weightlessRows = 0
@@ -241,25 +438,40 @@ struct CarriedFacts {
     let weights = annotations?.caseWeights?.values
     var deviations: Matrix?
     if case .standardDeviations(let matrix) = annotations?.noise { deviations = matrix }
-    guard annotations?.allowsMissing ?? false || deviations != nil else {
+    let (limits, window) = (annotations?.limits, annotations?.window)
+    guard annotations?.allowsMissing ?? false || deviations != nil || limits != nil else {
       caseWeight = weights?.reduce(0, +) ?? Double(n)
       weightlessRows = weights?.count { $0 == 0 } ?? 0
       return
     }
     var (cells, gapped, empty, weightless, sum) = (0, 0, 0, 0, 0.0)
+    var (limitedCells, limitedRows) = (0, 0)
+    /// Whether a missing cell of the row is known to lie in a window.
+    func hasWindow(_ rows: StridedRows, _ i: Int) -> Bool {
+      guard let window else { return false }
+      return (0..<d).contains {
+        rows[i, $0].isNaN && (window.lower[$0] > -.infinity || window.upper[$0] < .infinity)
+      }
+    }
     for start in stride(from: 0, to: n, by: 4096) {
       try source.withRows(start..<min(start + 4096, n)) { rows in
         for i in 0..<rows.count {
           let row = start + i
-          let missing = (0..<d).count {
-            rows[i, $0].isNaN || deviations?[row, $0] == .infinity
+          func isLimited(_ j: Int) -> Bool {
+            limits.map { $0.lower[row, j] > -.infinity || $0.upper[row, j] < .infinity } ?? false
           }
+          let limited = limits == nil ? 0 : (0..<d).count { rows[i, $0].isNaN && isLimited($0) }
+          let missing = (0..<d).count {
+            rows[i, $0].isNaN ? !isLimited($0) : deviations?[row, $0] == .infinity
+          }
+          limitedCells += limited
+          limitedRows += limited > 0 ? 1 : 0
           cells += missing
           gapped += missing > 0 ? 1 : 0
           let weight = weights?[row] ?? 1
           if weight == 0 {
             weightless += 1
-          } else if missing == d {
+          } else if missing == d, !hasWindow(rows, i) {
             empty += 1
           } else {
             sum += weight
@@ -269,6 +481,7 @@ struct CarriedFacts {
     }
     (missingCells, gappedRows, emptyRows) = (cells, gapped, empty)
     (weightlessRows, caseWeight) = (weightless, sum)
+    (self.limitedCells, self.limitedRows) = (limitedCells, limitedRows)
   }
 
   /// In words, a sentence each.
@@ -280,6 +493,11 @@ struct CarriedFacts {
           ? "No cell is missing."
           : "\(Terminal.count(missingCells, "cell")) of \(Terminal.count(gappedRows, "row")) "
             + "\(missingCells == 1 ? "is" : "are") missing.")
+    }
+    if limitedCells > 0 {
+      sentences.append(
+        "Of \(Terminal.count(limitedCells, "cell")) of \(Terminal.count(limitedRows, "row")) only limits are known."
+      )
     }
     if emptyRows > 0 {
       sentences.append(
@@ -298,6 +516,9 @@ struct CarriedFacts {
     case .standardDeviations: sentences.append("Rows carry standard deviations of noise.")
     case .covariances, .shared: sentences.append("Rows carry covariances of noise.")
     case nil: break
+    }
+    if annotations?.window != nil {
+      sentences.append("Rows were observed in a window only; the model is that of all there is.")
     }
     return sentences
   }

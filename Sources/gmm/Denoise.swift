@@ -49,7 +49,7 @@ struct Denoise: ParsableCommand {
     let mixture = document.mixture
     let d = mixture.featureCount
     let table = try input.read(
-      for: document, common, carried: Carried(missing: gaps.missing, noise: gaps.noise),
+      for: document, common, carried: Carried(gaps),
       resultColumns: 2 * (d + d * d))
     let n = table.source.observationCount
     let names = document.featureNames

@@ -74,9 +74,16 @@ struct Fit: ParsableCommand {
     help: ArgumentHelp(
       """
       A uniform background for rows that belong to no component: over the box that the rows lie in, or over a volume in \
-      the features' units.
+      the features' units. The box ends at the limits of censored cells, so what lies beyond them is never background; a \
+      volume reaches further.
       """, valueName: "box|VOLUME"))
   var background: BackgroundOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "What stands in the column of --labels for rows that are known to be background; needs --background.",
+      valueName: "NAME"))
+  var backgroundLabel: String?
 
   @Option(help: ArgumentHelp("Start R times and keep the best end.", valueName: "R"))
   var restarts = 1
@@ -264,6 +271,17 @@ struct Fit: ParsableCommand {
     if progress, common.quiet {
       throw ValidationError("--progress and --quiet exclude each other.")
     }
+    if let backgroundLabel {
+      guard labels != nil else {
+        throw ValidationError(
+          "--background-label needs --labels: \"\(backgroundLabel)\" stands in the column that it names."
+        )
+      }
+      guard background != nil else {
+        throw ValidationError(
+          "--background-label needs --background, which the rows of that label belong to.")
+      }
+    }
     if !fix.isEmpty {
       guard case .model = start else {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
@@ -403,7 +421,7 @@ struct Fit: ParsableCommand {
     }
   }
 
-  private func readProblem() throws(MixtureError) -> Problem {
+  private func readProblem() throws -> Problem {
     var startingModel: ModelDocument?
     var labelColumn: String?
     switch start {
@@ -414,7 +432,7 @@ struct Fit: ParsableCommand {
     var options = input.columns.tableOptions(labelColumn: labelColumn)
     if options.columns == nil { options.preferredColumns = startingModel?.featureNames }
     let carried = try Carried(
-      missing: gaps.missing, noise: gaps.noise, weights: weights, labels: labels)
+      gaps, weights: weights, labels: labels, backgroundLabel: backgroundLabel)
     var working = workingMemory(startingModel?.mixture)
     working.carriedBytes = carried.fileBytes
     working.hasGaps = carried.hasGaps
@@ -423,7 +441,10 @@ struct Fit: ParsableCommand {
     // What was read with the table lies beside it from now on.
     let n = table.source.observationCount
     working.carriedBytes +=
-      8 * ((table.weights?.count ?? 0) + (table.noise?.elements.count ?? 0))
+      8
+      * ((table.weights?.count ?? 0) + (table.noise?.elements.count ?? 0)
+        + (table.lowerLimits?.elements.count ?? 0) + (table.upperLimits?.elements.count ?? 0)
+        + (table.source.annotations?.limits == nil ? 0 : 2 * n * table.source.featureCount))
       + (table.knownLabels == nil ? 0 : 8 * n) + (carried.isEmpty ? 0 : 8 * n)
 
     var settings = ExpectationMaximization(
@@ -441,7 +462,13 @@ struct Fit: ParsableCommand {
     // Each known label is a component.
     let least = max(1, known?.names.count ?? 1)
     if let known, let labels {
-      if known.names.isEmpty {
+      if let backgroundLabel, known.backgroundCount == 0 {
+        throw MixtureError(
+          .invalidSetting,
+          "--background-label: no row has \"\(backgroundLabel)\" in column \(labels); its labels are "
+            + "\(known.names.isEmpty ? "none" : FitReport.list(known.names)).")
+      }
+      if known.names.isEmpty, known.backgroundCount == 0 {
         common.notice("column \(labels) holds no label, so no component is known.")
       }
       try requireRoom(for: known, column: labels)
@@ -512,6 +539,12 @@ struct Fit: ParsableCommand {
           "row \(row + 1) has no label in column \(column); --start labels needs one for every row."
         )
       }
+      if let known, known.numbers[row] == KnownLabels.background {
+        throw MixtureError(
+          .invalidAnnotation,
+          "\(table.place(ofRow: row)): the row is known to be background, but --start labels needs a component for "
+            + "every row. Start elsewhere.")
+      }
       let number = numbers[label] ?? numbers.count
       numbers[label] = number
       result.append(number)
@@ -543,13 +576,19 @@ struct Fit: ParsableCommand {
 
   /// Which known label names which component, and how many rows it has.
   private func labelSentence(_ known: KnownLabels?) -> String? {
-    guard let known, let labels, !known.names.isEmpty else { return nil }
+    guard let known, let labels, !known.names.isEmpty || known.backgroundCount > 0 else {
+      return nil
+    }
     var counts = Array(repeating: 0, count: known.names.count)
     for number in known.numbers where number >= 0 { counts[Int(number)] += 1 }
-    let parts = known.names.prefix(40).enumerated().map {
+    var parts = known.names.prefix(40).enumerated().map {
       "\($0.offset) is \"\($0.element)\" (\(Terminal.count(counts[$0.offset], "row")))"
     }
     let more = known.names.count > 40 ? " and so on" : ""
+    if known.backgroundCount > 0, let label = known.backgroundLabel {
+      parts.append(
+        "the background is \"\(label)\" (\(Terminal.count(known.backgroundCount, "row")))")
+    }
     return "Components named by column \(labels): \(parts.joined(separator: ", "))\(more)."
   }
 

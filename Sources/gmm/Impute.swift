@@ -10,7 +10,7 @@ struct Impute: ParsableCommand {
     abstract: "Fill missing cells by what a model expects.",
     discussion: """
       Prints the features of every row, with missing cells (empty, NA, N/A, NaN or NULL) filled by their mean given the \
-      cells that are there. With --draws M it prints M tables, one behind the other, in which they are drawn, and a column \
+      cells that are there, and those of which limits are known by their mean between those. With --draws M it prints M tables, one behind the other, in which they are drawn, and a column \
       imputation that counts them from 0: analyse each, and the spread of the results tells what the gaps cost. Cells that \
       are there stay as they are.
       """)
@@ -19,6 +19,8 @@ struct Impute: ParsableCommand {
   var model: String
 
   @OptionGroup var input: DataArguments
+
+  @OptionGroup var limits: LimitOptions
 
   @Option(
     help: ArgumentHelp("Draw missing cells, M times, in place of their means.", valueName: "M"))
@@ -41,7 +43,7 @@ struct Impute: ParsableCommand {
     let mixture = document.mixture
     let d = mixture.featureCount
     let table = try input.read(
-      for: document, common, carried: Carried(missing: true), resultColumns: d + 1)
+      for: document, common, carried: Carried(missing: true, limits: limits), resultColumns: d + 1)
     let columns =
       document.featureNames.map { TableWriter.Column($0) }
       + (draws == nil ? [] : [TableWriter.Column("imputation", isWhole: true)])

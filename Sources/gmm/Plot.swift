@@ -28,7 +28,7 @@ struct Plot: ParsableCommand {
     let document = try ModelDocument(path: model)
     let table = try input.read(
       for: document, common,
-      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      carried: Carried(gaps, weights: weights),
       pictureCount: 1)
     let svg = try MixturePicture.svg(
       of: table.source, model: document.mixture,

@@ -33,7 +33,8 @@ struct Predict: ParsableCommand {
     abstract: "Say which component each row belongs to.",
     discussion: """
       Prints a table with one line for each row: the component's number, counted from 0; -1 where the model's background is \
-      likelier than every component. With --responsibilities a background has the last column.
+      likelier than every component. With --responsibilities a background has the last column. A --window matters to rows with missing cells, \
+      which lie in it.
       """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
@@ -58,7 +59,7 @@ struct Predict: ParsableCommand {
     let hasBackground = mixture.background != nil
     let width = responsibilities ? mixture.componentCount + (hasBackground ? 1 : 0) : 1
     let table = try input.read(
-      for: document, common, carried: Carried(missing: gaps.missing, noise: gaps.noise),
+      for: document, common, carried: Carried(gaps),
       resultColumns: width)
     /// A row's responsibilities, and what they leave to the background.
     func shares(_ row: [Double]) -> [Double] {

@@ -10,7 +10,8 @@ struct Score: ParsableCommand {
     abstract: "Say how well a model explains a table.",
     discussion: """
       Prints the mean log-likelihood per row, in nats; larger is better. With --weights it is the mean by weight; rows of \
-      which no cell is known do not count.
+      which no cell is known do not count. With --window it is the density of rows that can be seen, p(x) / P(window), of a \
+      model of all there is.
       """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
@@ -42,7 +43,7 @@ struct Score: ParsableCommand {
     let document = try ModelDocument(path: model)
     let table = try input.read(
       for: document, common,
-      carried: Carried(missing: gaps.missing, noise: gaps.noise, weights: weights),
+      carried: Carried(gaps, weights: weights),
       resultColumns: perRow ? 1 : 0)
     let n = table.source.observationCount
     if !perRow {

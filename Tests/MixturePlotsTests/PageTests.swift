@@ -36,7 +36,7 @@ private func fullReport(_ n: Int = 60, K: Int = 2, d: Int = 2) throws -> Mixture
 }
 
 /// The JSON that the page's script reads.
-private func pageData(_ html: String) throws -> [String: Any] {
+func pageData(_ html: String) throws -> [String: Any] {
   let start = try #require(html.range(of: "id=\"page-data\">"))
   let end = try #require(html.range(of: "</script>", range: start.upperBound..<html.endIndex))
   let data = Data(html[start.upperBound..<end.lowerBound].utf8)

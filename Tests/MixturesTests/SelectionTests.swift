@@ -174,6 +174,80 @@ private func expectSame(_ a: ModelSelection.Ranking, _ b: ModelSelection.Ranking
     #expect(ranking.value(of: .crossValidation, at: 0) == -2 * validation.logLikelihood)
   }
 
+  /// The held-out scores of weighted rows: exactly five iterations of two components from one model.
+  private func validation(
+    _ rows: [[Double]], weights: [Double]?, meaning: CaseWeights.Meaning = .frequency
+  ) throws -> CrossValidation {
+    let start = try GaussianMixture(
+      weights: [0.4, 0.6], means: Matrix(rows: [[2, 55], [4.3, 80]]),
+      covariances: Covariances(
+        structure: .vvv,
+        matrices: [Matrix(rows: [[0.2, 0], [0, 40]]), Matrix(rows: [[0.2, 0], [0, 40]])]))
+    let ranking = try ModelSelection(
+      componentCounts: [2], criterion: .crossValidation,
+      estimation: ExpectationMaximization(
+        componentCount: 2, initialization: .model(start),
+        stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5), acceleration: .none, seed: 5),
+      foldCount: 6
+    ).run(
+      Observations(
+        Matrix(rows: rows),
+        annotations: RowAnnotations(
+          caseWeights: weights.map { CaseWeights($0, meaning: meaning) })))
+    return try #require(ranking.candidates[0].crossValidation)
+  }
+
+  @Test("a row of weight two is scored as the row twice in its fold, and one of weight zero is not")
+  func weightedRows() throws {
+    let (n, V) = (60, 6)
+    let rows = Array(ReferenceTables.faithful.prefix(n))
+    let folds = Folds(rowCount: 2 * n, count: V, seed: 5)
+    // Behind the rows their copies, each where it is in the fold of the row that it copies.
+    var copies: [Int] = []
+    for group in 0..<n / V {
+      let own = folds.order(ofGroup: group)
+      for fold in folds.order(ofGroup: n / V + group) {
+        copies.append(group * V + own.firstIndex(of: fold)!)
+      }
+    }
+    let isDoubled = rows.indices.map { $0 % 3 == 1 }
+    let twice = try validation(
+      rows + copies.map { rows[$0] },
+      weights: Array(repeating: 1, count: n) + copies.map { isDoubled[$0] ? 1 : 0 })
+    let weighted = try validation(rows, weights: isDoubled.map { $0 ? 2 : 1 })
+    #expect(weighted.caseWeight == 80 && twice.caseWeight == 80)
+    #expect(weighted.observationCount == 60 && twice.observationCount == 120)
+    // The same sums in another order: some hundred terms, five times.
+    #expect(relativeDifference(weighted.meanLogLikelihood, twice.meanLogLikelihood) < 1e-11)
+    #expect(relativeDifference(weighted.standardError, twice.standardError) < 1e-9)
+    // Rows of weight zero, even far away ones, are as if they were not there.
+    let more = try validation(
+      rows + (0..<n).map { [1e3 + Double($0), -7] },
+      weights: Array(repeating: 1, count: n) + Array(repeating: 0, count: n))
+    let alone = try validation(rows, weights: nil)
+    #expect(more.caseWeight == 60)
+    #expect(relativeDifference(more.meanLogLikelihood, alone.meanLogLikelihood) < 1e-11)
+    #expect(relativeDifference(more.standardError, alone.standardError) < 1e-9)
+  }
+
+  @Test(
+    "the unit of reliabilities changes neither the mean of held-out rows nor its standard error")
+  func reliabilities() throws {
+    let rows = Array(ReferenceTables.faithful.prefix(60))
+    let weights = rows.indices.map { Double(1 + $0 % 3) }
+    let one = try validation(rows, weights: weights, meaning: .reliability)
+    let other = try validation(rows, weights: weights.map { 8 * $0 }, meaning: .reliability)
+    // Powers of two are exact.
+    #expect(one.meanLogLikelihood == other.meanLogLikelihood)
+    #expect(one.standardError == other.standardError)
+    // Of equal ones both are those of plain rows.
+    let equal = try validation(
+      rows, weights: rows.map { _ in 0.25 }, meaning: .reliability)
+    let plain = try validation(rows, weights: nil)
+    #expect(relativeDifference(equal.meanLogLikelihood, plain.meanLogLikelihood) < 1e-11)
+    #expect(relativeDifference(equal.standardError, plain.standardError) < 1e-9)
+  }
+
   @Test("numbers of folds out of range are errors") func range() throws {
     let data = try Observations(rows: ReferenceTables.faithful)
     for count in [1, 0, -3, 273] {

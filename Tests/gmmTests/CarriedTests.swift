@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite("What rows carry, at the command line")
-struct CarriedTests {
+struct CarriedTests: CommandSuite {
   let command: Command
   let header = "a,b,w,ea,eb,kind"
   /// Two components, gaps in every seventh a and eleventh b, weights 1, 2, 3, and two labels.
@@ -28,36 +28,6 @@ struct CarriedTests {
   }
 
   func table(_ lines: [String]) -> String { ([header] + lines).joined(separator: "\n") + "\n" }
-
-  func output(_ arguments: String...) throws -> String {
-    let result = try command.run(arguments)
-    #expect(result.status == 0, "\(arguments): \(result.errors)")
-    return result.output
-  }
-
-  /// Requires status 2 and one message that holds the words.
-  func expectFailure(
-    _ arguments: [String], _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let result = try command.run(arguments)
-    #expect(result.status == 2, "\(result.errors)", sourceLocation: sourceLocation)
-    #expect(result.output.isEmpty, sourceLocation: sourceLocation)
-    #expect(
-      result.errors.split(separator: "\n").count == 1, "\(result.errors)",
-      sourceLocation: sourceLocation)
-    for word in words {
-      #expect(
-        result.errors.contains(word), "\(result.errors) lacks \(word)",
-        sourceLocation: sourceLocation)
-    }
-  }
-
-  func array(_ values: [Double], shape: String) -> [UInt8] {
-    var header = "{'descr': '<f8', 'fortran_order': False, 'shape': (\(shape)), }"
-    header += String(repeating: " ", count: 117 - header.utf8.count) + "\n"
-    return [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(header.utf8)
-      + values.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
-  }
 
   @Test("all at once: the table says what rows carry, and the model has the background")
   func everything() throws {

@@ -149,3 +149,42 @@ final class Command {
 func object(_ text: String) throws -> [String: Any] {
   try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
 }
+
+/// Tests that run the command in a folder of their own.
+protocol CommandSuite {
+  var command: Command { get }
+}
+
+extension CommandSuite {
+  func output(_ arguments: String...) throws -> String { try output(arguments) }
+
+  func output(_ arguments: [String]) throws -> String {
+    let result = try command.run(arguments)
+    #expect(result.status == 0, "\(arguments): \(result.errors)")
+    return result.output
+  }
+
+  /// Requires status 2 and one message that holds the words.
+  func expectFailure(
+    _ arguments: [String], _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let result = try command.run(arguments)
+    #expect(result.status == 2, "\(result.errors)", sourceLocation: sourceLocation)
+    #expect(result.output.isEmpty, sourceLocation: sourceLocation)
+    #expect(
+      result.errors.split(separator: "\n").count == 1, "\(result.errors)",
+      sourceLocation: sourceLocation)
+    for word in words {
+      #expect(
+        result.errors.contains(word), "\(result.errors) lacks \(word)",
+        sourceLocation: sourceLocation)
+    }
+  }
+
+  func array(_ values: [Double], shape: String) -> [UInt8] {
+    var header = "{'descr': '<f8', 'fortran_order': False, 'shape': (\(shape)), }"
+    header += String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+    return [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(header.utf8)
+      + values.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
+  }
+}

@@ -10,8 +10,14 @@ struct DrawnRows {
   let featureCount: Int
   /// Which rows are drawn, ascending.
   let indices: [Int]
-  /// Their values, row after row. NaN stands for a missing value.
+  /// Their values, row after row. NaN stands for a missing value, or one of which limits are known.
   let values: [Double]
+  /// Their case weights; nil if all count once.
+  let weights: [Double]?
+  /// The limits of the cells without a value, row after row; nil if there are none.
+  let limits: (lower: [Double], upper: [Double])?
+  /// The mean of the weights that are positive.
+  private let meanWeight: Double
 
   /// The number of rows drawn.
   var count: Int { indices.count }
@@ -53,6 +59,42 @@ struct DrawnRows {
     featureCount = d
     self.indices = indices
     self.values = values
+    let annotations = source.annotations
+    weights = annotations?.caseWeights.map { weights in indices.map { weights.values[$0] } }
+    let positive = (weights ?? [1]).filter { $0 > 0 }
+    meanWeight = positive.reduce(0, +) / Double(max(positive.count, 1))
+    limits = annotations?.limits.map { limits in
+      (
+        indices.flatMap { limits.lower.row($0) }, indices.flatMap { limits.upper.row($0) }
+      )
+    }
+  }
+
+  /// The weight of the i-th drawn row over the mean of those that have one.
+  func relativeWeight(_ i: Int) -> Double { weights.map { $0[i] / meanWeight } ?? 1 }
+
+  /// The radius of the i-th drawn row's dot in units of the usual one: its area goes with the row's weight, but stays
+  /// within a sixth and nine times the usual one. A row without weight has none.
+  func radius(_ i: Int) -> Double {
+    guard let weights else { return 1 }
+    guard weights[i] > 0 else { return 0 }
+    return min(max((weights[i] / meanWeight).squareRoot(), 0.4), 3)
+  }
+
+  /// Between which values a cell lies: both are its value if that is known; nil if nothing is known of it.
+  func span(_ i: Int, _ feature: Int) -> CellSpan? {
+    let index = i * featureCount + feature
+    if !values[index].isNaN { return CellSpan(lower: values[index], upper: values[index]) }
+    guard let limits, limits.lower[index] > -.infinity || limits.upper[index] < .infinity else {
+      return nil
+    }
+    return CellSpan(lower: limits.lower[index], upper: limits.upper[index])
+  }
+
+  /// The values of one feature and the limits of cells without one.
+  func extent(_ feature: Int) -> [Double] {
+    guard limits != nil else { return Array(column(feature)) }
+    return (0..<count).flatMap { i in span(i, feature).map { [$0.lower, $0.upper] } ?? [] }
   }
 
   /// The values of the i-th drawn row.
@@ -61,6 +103,18 @@ struct DrawnRows {
   /// The values of one feature.
   func column(_ feature: Int) -> some Sequence<Double> {
     stride(from: feature, to: values.count, by: featureCount).lazy.map { values[$0] }
+  }
+}
+
+/// The values between which a cell lies; one of them is infinite if it is known from one side only.
+struct CellSpan: Equatable {
+  let lower: Double
+  let upper: Double
+
+  var isExact: Bool { lower == upper }
+  /// Where it is drawn: the value, the limit, or the middle of two limits.
+  var place: Double {
+    lower == -.infinity ? upper : upper == .infinity ? lower : lower + 0.5 * (upper - lower)
   }
 }
 

@@ -62,6 +62,9 @@ enum Palette {
     }
   }
 
+  /// The colour of a background.
+  static let background = Colour(hex: 0x808080)
+
   /// The dash pattern of the outline of component `k`; empty for a solid line.
   static func dash(_ k: Int) -> [Double] {
     [[], [9, 4], [3, 3], [10, 3, 2, 3], [16, 4]][k / hues.count % 5]

@@ -41,6 +41,24 @@ struct RasterLayer {
     }
   }
 
+  /// Paints a line over what is there, as dots that lie side by side.
+  mutating func paintLine(
+    from start: (x: Double, y: Double), to end: (x: Double, y: Double), width lineWidth: Double,
+    colour: Colour, alpha: Double
+  ) {
+    let (dx, dy) = (end.x - start.x, end.y - start.y)
+    let length = (dx * dx + dy * dy).squareRoot()
+    guard length.isFinite else { return }
+    // A bar across the whole picture is no longer than that.
+    let count = min(max(1, Int((length / max(lineWidth, 1)).rounded())), width + height)
+    for step in 0...count {
+      let t = Double(step) / Double(count)
+      paint(
+        x: start.x + t * dx, y: start.y + t * dy, radius: lineWidth / 2, colour: colour,
+        alpha: alpha)
+    }
+  }
+
   /// The layer as a PNG file with an alpha channel.
   func png() -> [UInt8] {
     var bytes: [UInt8] = []

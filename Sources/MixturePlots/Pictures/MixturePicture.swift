@@ -1,5 +1,6 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 public import Mixtures
 
 /// Pictures of data, models and fits as SVG text, for papers and slides.
@@ -65,7 +66,7 @@ public enum MixturePicture {
       if feature < limits.count, let range = limits[feature] {
         return AxisScale(lower: range.lowerBound, upper: range.upperBound)
       }
-      return AxisScale(covering: rows.column(feature))
+      return AxisScale(covering: rows.extent(feature))
     }
 
     /// The panel that fills the picture, beside room for labels.
@@ -89,8 +90,10 @@ public enum MixturePicture {
   /// A mixture over the data it describes.
   ///
   /// Two features: the points, each in the blend of the components' colours in the proportions of its responsibilities,
-  /// under every component's 1-σ ellipse, and grey as far as the background is responsible. A row is left out of panels of
-  /// features that it lacks. One feature: the histogram with the density of the mixture and of each
+  /// under every component's 1-σ ellipse, and grey as far as the background is responsible. The area of a dot goes with the
+  /// row's case weight, within a sixth and nine times the usual one; a row of weight 0 is not drawn. A censored cell is an
+  /// arrow from its limit, or a bar between its two limits; a row that lacks one of two features is a tick at the axis of the
+  /// other. One feature: the histogram with the density of the mixture and of each
   /// component. More: the pair that `options` names, or all pairs of the six
   /// features that tell the components apart best.
   ///
@@ -108,8 +111,8 @@ public enum MixturePicture {
       observations,
       limit: min(options.drawnLimit, max(1000, 10_000_000_000 / model.productsPerRow)))
     let names = featureNames(options.features, count: rows.featureCount)
-    if rows.featureCount == 1 { return densityPicture(rows, model, names, options) }
     let colours = try blendedColours(rows, model)
+    if rows.featureCount == 1 { return densityPicture(rows, model, colours, names, options) }
     if let pair {
       return pairPicture(rows, colours, names, pair, options) { panel, svg in
         drawComponents(of: model, pair, panel, &svg, options: options)
@@ -227,13 +230,9 @@ public enum MixturePicture {
   ) throws(MixtureError) -> [Colour] {
     var palette = (0..<model.componentCount).map { Palette.colour($0) }
     let responsibilities = try rows.responsibilities(under: model)
-    guard model.background != nil else {
-      return (0..<rows.count).map { Palette.blend(responsibilities.row($0), colours: palette) }
-    }
-    palette.append(Colour(0.5, 0.5, 0.5))
+    palette.append(Palette.background)
     return (0..<rows.count).map {
-      let row = responsibilities.row($0)
-      return Palette.blend(row + [max(0, 1 - row.reduce(0, +))], colours: palette)
+      Palette.blend(model.withBackground(responsibilities.row($0)), colours: palette)
     }
   }
 
@@ -260,19 +259,20 @@ public enum MixturePicture {
       suitedHeight: (options.boundedWidth * 0.82).rounded())
     var svg = options.begin()(panel.bottom + 52)
     panel.clipped(&svg) { svg in
-      panel.dots(&svg, points(rows, colours, pair))
+      panel.rows(&svg, marks(rows, colours, pair))
       draw(panel, &svg)
     }
     panel.axes(&svg, xLabel: names[pair.x], yLabel: names[pair.y])
     return svg.document(title: options.title)
   }
 
-  private static func points(
+  private static func marks(
     _ rows: DrawnRows, _ colours: [Colour], _ pair: (x: Int, y: Int)
-  ) -> [(x: Double, y: Double, colour: Colour)] {
-    let d = rows.featureCount
-    return (0..<rows.count).map {
-      (rows.values[$0 * d + pair.x], rows.values[$0 * d + pair.y], colours[$0])
+  ) -> [RowMark] {
+    (0..<rows.count).map {
+      RowMark(
+        x: rows.span($0, pair.x), y: rows.span($0, pair.y), colour: colours[$0],
+        radius: rows.radius($0))
     }
   }
 
@@ -348,7 +348,7 @@ public enum MixturePicture {
           left: left(column), top: up(row), width: cellWidth, height: cellHeight,
           horizontal: scales[column], vertical: scales[row])
         panel.clipped(&svg) { svg in
-          panel.dots(&svg, points(rows, colours, (features[column], features[row])))
+          panel.rows(&svg, marks(rows, colours, (features[column], features[row])))
           drawComponents(
             of: model, (features[column], features[row]), panel, &svg, options: options,
             isSmall: true)
@@ -369,7 +369,8 @@ public enum MixturePicture {
   }
 
   private static func densityPicture(
-    _ rows: DrawnRows, _ model: GaussianMixture, _ names: [String], _ options: Options
+    _ rows: DrawnRows, _ model: GaussianMixture, _ colours: [Colour], _ names: [String],
+    _ options: Options
   ) -> String {
     let scale = options.scale(of: 0, in: rows)
     let frame = options.soloPanel(
@@ -379,9 +380,17 @@ public enum MixturePicture {
       height: frame.height)
     var svg = options.begin()(frame.bottom + 52)
     drawDensity(rows, model, feature: 0, panel, &svg, lineWidth: 2.2)
+    panel.clipped(&svg) { svg in
+      panel.rows(
+        &svg,
+        (0..<rows.count).compactMap { i in
+          guard let span = rows.span(i, 0), !span.isExact else { return nil }
+          return RowMark(x: span, y: nil, colour: colours[i], radius: rows.radius(i))
+        })
+    }
     for k in 0..<model.componentCount where model.weights[k] > 0 {
       let peak =
-        model.weights[k]
+        (1 - (model.background?.share ?? 0)) * model.weights[k]
         * normalDensity(0, mean: 0, variance: model.covariance(of: k)[0, 0])
       let mean = model.means[k, 0]
       guard mean >= scale.lower, mean <= scale.upper else { continue }
@@ -397,7 +406,7 @@ public enum MixturePicture {
     top: Double, width: Double, height: Double
   ) -> SVGPanel {
     let marginal = MarginalDensity(model, feature: feature)
-    let histogram = Histogram(rows.column(feature), scale: scale)
+    let histogram = Histogram(rows, feature: feature, scale: scale)
     // A component much narrower than a bin may rise above the picture: the bars must stay readable.
     let bars = histogram.densities.max() ?? 0
     let curve = marginal.positions(on: scale).map { marginal.density($0) }.max() ?? 0
@@ -412,7 +421,7 @@ public enum MixturePicture {
     _ svg: inout SVGText, lineWidth: Double
   ) {
     let marginal = MarginalDensity(model, feature: feature)
-    let histogram = Histogram(rows.column(feature), scale: panel.horizontal)
+    let histogram = Histogram(rows, feature: feature, scale: panel.horizontal)
     let places = marginal.positions(on: panel.horizontal)
     panel.clipped(&svg) { svg in
       for (bin, density) in histogram.densities.enumerated() where density > 0 {
@@ -451,21 +460,29 @@ struct Histogram {
   let scale: AxisScale
   let densities: [Double]
 
-  /// The histogram of the finite values, with about twice the cube root of their number of bins.
-  init(_ values: some Sequence<Double>, scale: AxisScale) {
-    let finite = values.filter(\.isFinite)
+  /// The histogram of a feature's values, by case weight, with about twice the cube root of their number of bins. Cells of
+  /// which only limits are known have a share in the whole, but no bar.
+  init(_ rows: DrawnRows, feature: Int, scale: AxisScale) {
+    var values: [(value: Double, weight: Double)] = []
+    var total = 0.0
+    for i in 0..<rows.count {
+      guard let span = rows.span(i, feature) else { continue }
+      let weight = rows.relativeWeight(i)
+      total += weight
+      if span.isExact { values.append((span.lower, weight)) }
+    }
     var root = 1.0
-    while root * root * root < Double(finite.count) { root += 1 }
+    while root * root * root < Double(values.count) { root += 1 }
     let count = min(100, max(8, Int(2 * root)))
-    var counts = Array(repeating: 0, count: count)
-    for value in finite {
+    var counts = Array(repeating: 0.0, count: count)
+    for (value, weight) in values {
       let place = scale.position(value) * Double(count)
       guard place >= 0, place <= Double(count) else { continue }
-      counts[min(Int(place), count - 1)] += 1
+      counts[min(Int(place), count - 1)] += weight
     }
     let width = (scale.upper - scale.lower) / Double(count)
     self.scale = scale
-    densities = counts.map { Double($0) / (Double(max(finite.count, 1)) * width) }
+    densities = counts.map { total > 0 ? $0 / (total * width) : 0 }
   }
 
   /// The limits of a bin.
@@ -478,10 +495,20 @@ struct Histogram {
 /// The mixture's density of one feature alone.
 struct MarginalDensity {
   private let terms: [(weight: Double, mean: Double, variance: Double)]
+  /// The density of the background, and where it ends.
+  private let background: (density: Double, lower: Double, upper: Double)?
 
   init(_ model: GaussianMixture, feature: Int) {
+    let share = model.background?.share ?? 0
     terms = (0..<model.componentCount).map {
-      (model.weights[$0], model.means[$0, feature], model.covariance(of: $0)[feature, feature])
+      (
+        (1 - share) * model.weights[$0], model.means[$0, feature],
+        model.covariance(of: $0)[feature, feature]
+      )
+    }
+    background = model.background.flatMap { background in
+      let width = exp(background.logWidths[feature])
+      return background.lower.map { (share / width, $0[feature], $0[feature] + width) }
     }
   }
 
@@ -490,7 +517,8 @@ struct MarginalDensity {
   }
 
   func density(_ x: Double) -> Double {
-    terms.indices.reduce(0) { $0 + density(x, component: $1) }
+    let outside = background.map { x >= $0.lower && x <= $0.upper ? $0.density : 0 } ?? 0
+    return terms.indices.reduce(outside) { $0 + density(x, component: $1) }
   }
 
   /// Where to evaluate a curve: evenly over the axis, and closer about narrow components so that no peak is missed.

@@ -95,6 +95,16 @@ struct SVGText {
   }
 }
 
+/// A row as it is drawn in the plane of two features.
+struct RowMark {
+  /// What is known of its two cells; nil if nothing.
+  let x: CellSpan?
+  let y: CellSpan?
+  let colour: Colour
+  /// In units of the usual dot's.
+  let radius: Double
+}
+
 /// A rectangle of a picture with its two axes.
 struct SVGPanel {
   let left: Double
@@ -162,31 +172,120 @@ struct SVGPanel {
 
   private var yLabelDistance: Double { 50 }
 
-  /// Dots with one colour each; beyond ten thousand they become one picture of pixels.
-  func dots(
-    _ svg: inout SVGText, _ points: [(x: Double, y: Double, colour: Colour)], alpha: Double = 0.5
-  ) {
-    let inside = points.filter { $0.x.isFinite && $0.y.isFinite }
-    let n = Double(max(inside.count, 1))
-    let size = min(width, height)
-    let radius = min(3, max(0.6, size / 6 / n.squareRoot()))
-    guard inside.count > 10_000 else {
-      svg.open("g", ["fill-opacity": SVGText.number(alpha)])
-      for point in inside {
-        let centre = "cx=\"\(SVGText.number(x(point.x)))\" cy=\"\(SVGText.number(y(point.y)))\""
+  /// Rows: dots for those whose cells are both known, arrows and bars for limits, ticks at an axis where the other feature is
+  /// missing. Beyond ten thousand they become one picture of pixels.
+  func rows(_ svg: inout SVGText, _ all: [RowMark], alpha: Double = 0.5) {
+    let drawn = all.filter { $0.radius > 0 && ($0.x != nil || $0.y != nil) }
+    let points = drawn.compactMap {
+      mark -> (x: Double, y: Double, colour: Colour, radius: Double)? in
+      guard let x = mark.x, let y = mark.y, x.isExact, y.isExact else { return nil }
+      return (x.lower, y.lower, mark.colour, mark.radius)
+    }
+    let others = drawn.filter { !($0.x?.isExact ?? false && $0.y?.isExact ?? false) }
+    guard drawn.count > 10_000 else {
+      dots(&svg, points, alpha: alpha)
+      guard !others.isEmpty else { return }
+      // Many lie one over the other.
+      let opacity = max(0.25, min(0.6, 20 / Double(others.count).squareRoot()))
+      svg.open(
+        "g",
+        ["fill": "none", "stroke-opacity": SVGText.number(opacity), "stroke-linecap": "round"])
+      for mark in others {
+        let path = strokes(of: mark).map { line in
+          line.enumerated().map {
+            "\($0.offset == 0 ? "M" : "L")\(SVGText.number($0.element.x)) \(SVGText.number($0.element.y))"
+          }.joined()
+        }.joined()
         svg.raw(
-          "<circle \(centre) r=\"\(SVGText.number(radius))\" fill=\"\(point.colour.hexText)\"/>\n")
+          "<path d=\"\(path)\" stroke=\"\(mark.colour.hexText)\" "
+            + "stroke-width=\"\(SVGText.number(1.2 * mark.radius))\"/>\n")
       }
       svg.close("g")
       return
     }
+    raster(&svg, points, others, alpha: alpha)
+  }
+
+  /// The lines that show what is known of a row's two cells, one of which at least is no value, in pixels.
+  func strokes(of mark: RowMark) -> [[(x: Double, y: Double)]] {
+    let reach = min(11, max(6, min(width, height) / 40))
+    let barb = reach * 0.3
+    // At an axis what is missing has no place.
+    let px = mark.x.map { x($0.place) } ?? left + 4
+    let py = mark.y.map { y($0.place) } ?? bottom - 4
+    if mark.y == nil, mark.x?.isExact ?? false { return [[(px, bottom), (px, bottom - 7)]] }
+    if mark.x == nil, mark.y?.isExact ?? false { return [[(left, py), (left + 7, py)]] }
+    var lines: [[(x: Double, y: Double)]] = []
+    /// An arrow from the limit, or a bar from one limit to the other, with ends across.
+    func add(_ span: CellSpan, _ position: (Double) -> Double, isHorizontal: Bool) {
+      func point(_ along: Double, _ across: Double) -> (x: Double, y: Double) {
+        isHorizontal ? (along, py + across) : (px + across, along)
+      }
+      if span.lower.isFinite, span.upper.isFinite {
+        let (a, b) = (position(span.lower), position(span.upper))
+        lines.append([point(a, 0), point(b, 0)])
+        for end in [a, b] { lines.append([point(end, -barb), point(end, barb)]) }
+        return
+      }
+      let start = position(span.place)
+      // Pixels count downwards.
+      let towards = (span.lower == -.infinity) == isHorizontal ? -1.0 : 1.0
+      let tip = start + towards * reach
+      lines.append([point(start, -barb), point(start, barb)])
+      lines.append([point(start, 0), point(tip, 0)])
+      lines.append([
+        point(tip - towards * barb, -barb), point(tip, 0), point(tip - towards * barb, barb),
+      ])
+    }
+    if let span = mark.x, !span.isExact { add(span, x, isHorizontal: true) }
+    if let span = mark.y, !span.isExact { add(span, y, isHorizontal: false) }
+    return lines
+  }
+
+  /// Dots with one colour each, of which the usual has the radius 1.
+  func dots(
+    _ svg: inout SVGText, _ points: [(x: Double, y: Double, colour: Colour, radius: Double)],
+    alpha: Double
+  ) {
+    let radius = usualRadius(points.count)
+    svg.open("g", ["fill-opacity": SVGText.number(alpha)])
+    for point in points {
+      let centre = "cx=\"\(SVGText.number(x(point.x)))\" cy=\"\(SVGText.number(y(point.y)))\""
+      svg.raw(
+        "<circle \(centre) r=\"\(SVGText.number(radius * point.radius))\" "
+          + "fill=\"\(point.colour.hexText)\"/>\n")
+    }
+    svg.close("g")
+  }
+
+  private func usualRadius(_ count: Int) -> Double {
+    min(3, max(0.6, min(width, height) / 6 / Double(max(count, 1)).squareRoot()))
+  }
+
+  /// The same in pixels.
+  private func raster(
+    _ svg: inout SVGText, _ points: [(x: Double, y: Double, colour: Colour, radius: Double)],
+    _ others: [RowMark], alpha: Double
+  ) {
+    let n = Double(points.count + others.count)
+    let radius = usualRadius(points.count)
     let scale = 2.0
     var layer = RasterLayer(width: Int(width * scale), height: Int(height * scale))
     let thinned = max(0.15, alpha * min(1, (2e4 / n).squareRoot()))
-    for point in inside {
+    for point in points {
       layer.paint(
-        x: (x(point.x) - left) * scale, y: (y(point.y) - top) * scale, radius: radius * scale,
-        colour: point.colour, alpha: thinned)
+        x: (x(point.x) - left) * scale, y: (y(point.y) - top) * scale,
+        radius: radius * point.radius * scale, colour: point.colour, alpha: thinned)
+    }
+    for mark in others {
+      for line in strokes(of: mark) {
+        for (from, to) in zip(line, line.dropFirst()) {
+          layer.paintLine(
+            from: ((from.x - left) * scale, (from.y - top) * scale),
+            to: ((to.x - left) * scale, (to.y - top) * scale), width: mark.radius * scale,
+            colour: mark.colour, alpha: thinned)
+        }
+      }
     }
     let data = Data(layer.png()).base64EncodedString()
     svg.element(

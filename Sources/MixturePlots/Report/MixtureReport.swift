@@ -116,6 +116,8 @@ public struct MixtureReport: Sendable {
     public var rescued: [RescueEvent]
     /// Components whose likelihood says little.
     public var spurious: [SpuriousComponent] = []
+    /// The sum of the case weights of the rows that count; nil for the number of rows.
+    public var caseWeight: Double?
 
     /// Facts with these values.
     public init(
@@ -144,6 +146,7 @@ public struct MixtureReport: Sendable {
         stoppingReason: fit.stoppingReason, seed: fit.seed, restart: fit.restart,
         restartCount: max(1, fit.restartLogLikelihoods.count), rescued: fit.rescued)
       spurious = fit.spuriousComponents
+      caseWeight = fit.caseWeight
     }
   }
 

@@ -18,7 +18,7 @@ struct ReportData {
   let frames: [MixtureReport.Frame]
   /// How many frames there were before thinning.
   let frameCount: Int
-  /// Whether the page can compute responsibilities itself, from all features.
+  /// Whether the page can compute responsibilities itself, from all features and values without limits.
   let isLive: Bool
   /// For each drawn row, its responsibilities under the model, largest first and at most three.
   let doubtful: [DoubtfulRow]
@@ -38,8 +38,10 @@ struct ReportData {
     let model = report.model
     let d = model.featureCount
     let K = max(model.componentCount, report.frames.map(\.model.componentCount).max() ?? 1)
-    isLive = d <= Self.liveFeatureLimit
-    shown = isLive ? Array(0..<d) : model.mostTellingFeatures(count: Self.liveFeatureLimit)
+    isLive = d <= Self.liveFeatureLimit && report.observations.annotations?.limits == nil
+    shown =
+      d <= Self.liveFeatureLimit
+      ? Array(0..<d) : model.mostTellingFeatures(count: Self.liveFeatureLimit)
 
     // About 0.1 s for each frame in a browser, or some seconds in all here.
     let cost =
@@ -73,13 +75,14 @@ struct ReportData {
       if feature < report.limits.count, let range = report.limits[feature] {
         return AxisScale(lower: range.lowerBound, upper: range.upperBound)
       }
-      return AxisScale(covering: rows.column(feature))
+      return AxisScale(covering: rows.extent(feature))
     }
 
     let responsibilities = try rows.responsibilities(under: model)
     overlap = Self.overlap(responsibilities)
     let sorted = rows.indices.indices
-      .map { i -> (Int, [Double]) in (i, responsibilities.row(i)) }
+      .filter { [rows] in rows.radius($0) > 0 }
+      .map { i -> (Int, [Double]) in (i, model.withBackground(responsibilities.row(i))) }
       .map { ($0.0, $0.1, $0.1.max() ?? 1) }
       .sorted { ($0.2, $0.0) < ($1.2, $1.0) }
     doubtful = sorted.prefix(10).filter { $0.2 < 0.95 }.map { [rows, shown] i, shares, _ in
@@ -126,7 +129,7 @@ struct ReportData {
     let ranges = shown.map { feature -> (low: Double, span: Double) in
       var low = Double.infinity
       var high = -Double.infinity
-      for value in rows.column(feature) where !value.isNaN {
+      for value in rows.extent(feature) where value.isFinite {
         low = min(low, value)
         high = max(high, value)
       }
@@ -140,16 +143,22 @@ struct ReportData {
         return zip(shown, ranges).contains { matrix[$0, $0].squareRoot() < $1.span / 3000 }
       }
     }
-    var points = Data()
-    for (feature, range) in zip(shown, ranges) {
-      for i in order {
-        let value = (rows.values[i * d + feature] - range.low) / range.span
-        if isFine {
-          append(Float(value).bitPattern, to: &points)
-        } else {
-          append(value.isNaN ? UInt16.max : UInt16((value * 65534).rounded()), to: &points)
+    /// Some numbers of each cell, feature after feature, in units of the range; those that are not finite as NaN.
+    func packedCells(_ cells: [Double]) -> String {
+      var data = Data()
+      for (feature, range) in zip(shown, ranges) {
+        for i in order {
+          let value = (cells[i * d + feature] - range.low) / range.span
+          if isFine {
+            append((value.isFinite ? Float(value) : .nan).bitPattern, to: &data)
+          } else {
+            append(
+              value.isFinite ? UInt16((min(max(value, 0), 1) * 65534).rounded()) : UInt16.max,
+              to: &data)
+          }
         }
       }
+      return base64(data)
     }
     let all = frames.map(\.model)
     let palette = max(componentCount, report.trueModel?.componentCount ?? 1, 8)
@@ -181,15 +190,29 @@ struct ReportData {
               ("iteration", "\($0.iteration)"),
               ("logLikelihood", JSONText.number($0.logLikelihood)),
               ("K", "\($0.model.componentCount)"),
+              ("background", background(of: $0.model, shown, ranges)),
             ])
           })
       ),
       ("models", packed(all, shown, ranges)),
       ("encoding", isFine ? "\"f32\"" : "\"u16\""),
-      ("points", base64(points)),
+      ("points", packedCells(rows.values)),
       ("fitted", report.fit == nil && frames.count == 1 ? "false" : "true"),
       ("plays", report.playsOnOpening ? "true" : "false"),
     ]
+    if let limits = rows.limits {
+      // Limits of cells with a value say nothing.
+      func open(_ limits: [Double]) -> [Double] {
+        zip(rows.values, limits).map { $0.isNaN ? $1 : .nan }
+      }
+      members.append(("lower", packedCells(open(limits.lower))))
+      members.append(("upper", packedCells(open(limits.upper))))
+    }
+    if rows.weights != nil {
+      var weights = Data()
+      for i in order { append(Float(rows.relativeWeight(i)).bitPattern, to: &weights) }
+      members.append(("weights", base64(weights)))
+    }
     let trace = tracePoints(report, frames)
     members.append(
       (
@@ -272,6 +295,22 @@ struct ReportData {
     return base64(data)
   }
 
+  /// A model's background: log s / (1 − s) of its share s, and its ends along the shown features in units of their ranges.
+  private static func background(
+    of model: GaussianMixture, _ shown: [Int], _ ranges: [(low: Double, span: Double)]
+  ) -> String {
+    guard let background = model.background else { return "null" }
+    let share = background.share
+    let widths = zip(shown, ranges).map { background.logWidths[$0] - log($1.span) }
+    let lower = background.lower.map { lower in
+      JSONText.array(zip(shown, ranges).map { (lower[$0] - $1.low) / $1.span })
+    }
+    return JSONText.object([
+      ("logOdds", JSONText.number(log(share) - log1p(-share))), ("share", JSONText.number(share)),
+      ("logWidths", JSONText.array(widths)), ("lower", lower ?? "null"),
+    ])
+  }
+
   private static func overlap(_ responsibilities: Matrix) -> Matrix {
     let K = responsibilities.columnCount
     var sums = Matrix(repeating: 0, rowCount: K, columnCount: K)
@@ -295,7 +334,7 @@ struct ReportData {
     for model in models {
       let responsibilities = try rows.responsibilities(under: model)
       for i in order {
-        let shares = responsibilities.row(i)
+        let shares = model.withBackground(responsibilities.row(i))
         var (first, second) = (0, 0)
         for k in shares.indices where shares[k] > shares[first] { first = k }
         if first == 0, shares.count > 1 { second = 1 }

@@ -303,6 +303,26 @@ struct ReportPage {
     } else {
       parts.append("Grey: the data. Coloured: each component. Heavy: their sum.")
     }
+    if model.background != nil {
+      parts.append("Grey dots: rows that the background is responsible for.")
+    }
+    if let weights = data.rows.weights {
+      parts.append(
+        "The area of a dot goes with the row's case weight"
+          + (weights.contains(0) ? "; rows of weight 0 are not drawn." : "."))
+    }
+    if data.rows.limits != nil {
+      parts.append(
+        "Censored cells: an arrow points from a limit to where the value lies, a bar joins two limits."
+      )
+    }
+    if data.shown.count > 1,
+      (0..<data.rows.count).contains(where: { i in
+        data.shown.contains { data.rows.span(i, $0) == nil }
+      })
+    {
+      parts.append("Ticks at an axis: rows that lack the other feature.")
+    }
     if data.shown.count > 6 { parts.append("All pairs shows the first 6 features.") }
     return parts.joined(separator: " ")
   }
@@ -355,6 +375,10 @@ struct ReportPage {
 
   private var components: String {
     let n = Double(report.observations.observationCount)
+    // How much of the rows' weight a component is expected to have.
+    let total = (report.fit?.caseWeight ?? n) * (1 - (model.background?.share ?? 0))
+    let product =
+      total == n ? "weight × n" : report.fit?.caseWeight ?? n == n ? "rows" : "case weight"
     let order = (0..<model.componentCount).sorted {
       (model.weights[$1], $0) < (model.weights[$0], $1)
     }
@@ -368,13 +392,13 @@ struct ReportPage {
       }
       return
         "<tr><td>\(chip(k))\(k)</td><td>\(NumberText.fixed(model.weights[k], decimals: 4))</td>"
-        + "<td>\(NumberText.grouped(model.weights[k] * n, decimals: 1))</td>\(cells.joined())</tr>\n"
+        + "<td>\(NumberText.grouped(model.weights[k] * total, decimals: 1))</td>\(cells.joined())</tr>\n"
     }
     return """
       <section class="after-table"><h2>The components</h2>
       <div class="scroll" tabindex="0" role="region" aria-label="Table of components"><table>
       <thead><tr><th scope="col">component</th><th scope="col">weight</th>\
-      <th scope="col">weight × n</th>\(heads)</tr></thead>
+      <th scope="col">\(product)</th>\(heads)</tr></thead>
       <tbody>
       \(lines.joined())</tbody></table></div>
       <p class="note">Heaviest first. For each feature: mean ± standard deviation.</p>
@@ -384,7 +408,9 @@ struct ReportPage {
   }
 
   private func chip(_ k: Int) -> String {
-    "<span class=\"chip\" data-component=\"\(k)\" style=\"background:\(Palette.colour(k).hexText)\"></span>"
+    k < model.componentCount
+      ? "<span class=\"chip\" data-component=\"\(k)\" style=\"background:\(Palette.colour(k).hexText)\"></span>"
+      : "<span class=\"chip\" style=\"background:\(Palette.background.hexText)\"></span>"
   }
 
   /// Covariances and correlations, on demand, of at most the features shown.
@@ -426,7 +452,7 @@ struct ReportPage {
         "<td>\(NumberText.resolved($0.0, spread: $0.1.upper - $0.1.lower))</td>"
       }.joined()
       let shares = item.shares.map {
-        "\(chip($0.component))\($0.component): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"
+        "\(chip($0.component))\($0.component < model.componentCount ? "\($0.component)" : "background"): \(NumberText.fixed($0.responsibility * 100, decimals: 1)) %"
       }.joined(separator: "&emsp;")
       return
         "<tr><td>\(NumberText.count(item.row + 1))</td><td class=\"words\">\(shares)</td>\(values)</tr>\n"
@@ -539,7 +565,7 @@ struct ReportPage {
 
   private var facts: String {
     guard let fit = report.fit else { return "" }
-    let n = report.observations.observationCount
+    let n = fit.caseWeight ?? Double(report.observations.observationCount)
     let reason: String
     switch fit.stoppingReason {
     case .converged: reason = "converged"
@@ -548,7 +574,7 @@ struct ReportPage {
     }
     let items: [(String, String)] = [
       ("log-likelihood", NumberText.grouped(fit.logLikelihood)),
-      ("per observation", NumberText.short(fit.logLikelihood / Double(n), digits: 6)),
+      ("per observation", NumberText.short(fit.logLikelihood / n, digits: 6)),
       ("BIC", NumberText.grouped(fit.bic)), ("AIC", NumberText.grouped(fit.aic)),
       ("ICL", NumberText.grouped(fit.icl)),
       ("free parameters", NumberText.count(fit.parameterCount)),

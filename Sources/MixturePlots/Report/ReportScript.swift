@@ -18,8 +18,8 @@ let reportScript = #"""
       return out;
     }
     const rowCount = page.drawn;
-    const columns = (() => {
-      const buffer = bytes(page.points).buffer;
+    const cells = text => {
+      const buffer = bytes(text).buffer;
       const all = page.encoding === 'u16' ? new Uint16Array(buffer) : new Float32Array(buffer);
       const list = [];
       for (let f = 0; f < featureCount; f++) {
@@ -28,7 +28,21 @@ let reportScript = #"""
           ? Float32Array.from(part, v => v === 65535 ? NaN : v / 65534) : part);
       }
       return list;
-    })();
+    };
+    const columns = cells(page.points);
+    // Limits of cells without a value, NaN where there is none; weights over their mean, and the radii of dots.
+    const lower = page.lower ? cells(page.lower) : null, upper = page.upper ? cells(page.upper) : null;
+    const weights = page.weights ? new Float32Array(bytes(page.weights).buffer) : null;
+    const radii = weights ? weights.map(w => w > 0 ? Math.min(3, Math.max(0.4, Math.sqrt(w))) : 0) : null;
+    const spanOf = (f, i) => {
+      const v = columns[f][i];
+      if (v === v) return [v, v];
+      if (!lower) return null;
+      const a = lower[f][i], b = upper[f][i];
+      return a === a || b === b ? [a, b] : null;
+    };
+    const gapped = [];
+    for (let i = 0; i < rowCount; i++) if (columns.some(c => c[i] !== c[i])) gapped.push(i);
     const rowNumber = i => {
       const j = i * page.stride % rowCount;
       return j * Math.floor(page.n / rowCount) + Math.floor(j * (page.n % rowCount) / rowCount) + 1;
@@ -91,6 +105,10 @@ let reportScript = #"""
       });
     }
     const hue = k => palette[k % palette.length];
+    // The background stands behind a model's components.
+    const backgroundHue = { hex: '#808080', rgb: [128, 128, 128] };
+    const hueOf = (layer, k) => k >= layer.model.K ? backgroundHue : hue(layer.hues ? layer.hues[k] : k);
+    const classCount = model => model.K + (model.background ? 1 : 0);
     const dashOf = k => page.dashes[k % page.dashes.length];
     const channels = hex => [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
 
@@ -124,7 +142,10 @@ let reportScript = #"""
           b[k * p + i] = shift;
         }
       }
-      return { p, K, A, b, c, columns: features.map(f => columns[f]) };
+      const ground = model.background;
+      const outside = ground
+        ? features.reduce((sum, f) => sum - ground.logWidths[f], (ground.logOdds ?? -Infinity) + p / 2 * Math.log(2 * Math.PI)) : null;
+      return { p, K, A, b, c, outside, columns: features.map(f => columns[f]) };
     }
     function logJoint(set, row, out) {
       const { p, K, A, b, c } = set, cols = set.columns;
@@ -137,9 +158,7 @@ let reportScript = #"""
           out[k] = value;
           if (value > best) { best = value; bestK = k; }
         }
-        return bestK;
-      }
-      for (let k = 0, a = 0; k < K; k++) {
+      } else for (let k = 0, a = 0; k < K; k++) {
         let square = 0;
         for (let i = 0; i < p; i++) {
           let sum = b[k * p + i];
@@ -150,7 +169,9 @@ let reportScript = #"""
         out[k] = value;
         if (value > best) { best = value; bestK = k; }
       }
-      return bestK;
+      if (set.outside === null) return bestK;
+      out[K] = set.outside;
+      return set.outside > best ? K : bestK;
     }
     // A layer: one model's view of all drawn rows. Colours follow the palette, so it is refreshed with it.
     function newLayer() {
@@ -162,9 +183,9 @@ let reportScript = #"""
     function refresh(layer, model, index, hues) {
       if (layer.model === model && layer.scheme === root.dataset.scheme) return;
       Object.assign(layer, { model, index, hues, scheme: root.dataset.scheme, sets: null });
-      const { rgb, top, hard } = layer, K = model.K;
+      const { rgb, top, hard } = layer, K = classCount(model);
       const red = new Float64Array(K), green = new Float64Array(K), blue = new Float64Array(K);
-      for (let k = 0; k < K; k++) [red[k], green[k], blue[k]] = hue(hues ? hues[k] : k).rgb;
+      for (let k = 0; k < K; k++) [red[k], green[k], blue[k]] = hueOf(layer, k).rgb;
       if (prepared && index >= 0) {
         for (let i = 0, at = index * rowCount * 5; i < rowCount; i++, at += 5) {
           const [k, j, r] = largestTwo(at), s = 1 - r;
@@ -200,7 +221,7 @@ let reportScript = #"""
         return r > 0.995 ? [[k, 1]] : [[k, r], [j, 1 - r]];
       }
       const g = patterns.findIndex(group => !group.rows || group.rows.includes(row));
-      const logs = new Float64Array(layer.model.K), best = logs[logJoint(layer.sets[g], row, logs)];
+      const logs = new Float64Array(classCount(layer.model)), best = logs[logJoint(layer.sets[g], row, logs)];
       const terms = Array.from(logs, value => Math.exp(value - best));
       const total = terms.reduce((a, b) => a + b, 0);
       return terms.map((t, k) => [k, t / total]).sort((a, b) => b[1] - a[1]).slice(0, 3)
@@ -329,14 +350,26 @@ let reportScript = #"""
       // From stored units straight to pixels, in double precision.
       const ax = page.scales[fx] / (area.xs[1] - area.xs[0]) * w, bx = (page.offsets[fx] - area.xs[0]) / (area.xs[1] - area.xs[0]) * w;
       const ay = -page.scales[fy] / (area.ys[1] - area.ys[0]) * h, by = h - (page.offsets[fy] - area.ys[0]) / (area.ys[1] - area.ys[0]) * h;
-      const calmInk = channels(ink.faint), hotInk = channels(ink.hot), K = Math.max(2, layer.model.K);
+      const calmInk = channels(ink.faint), hotInk = channels(ink.hot), K = Math.max(2, classCount(layer.model));
+      const margin = radii ? 40 : 9;
       const fits = (mask, q, ix, iy) => {
         const x = ix + mask.xs[q], y = iy + mask.ys[q];
         return x >= 0 && y >= 0 && x < w && y < h;
       };
-      function pass(shapes, wantsUncertain) {
-        const masks = shapes.map(shape => ({ ...shape, offsets: Int32Array.from(shape.xs, (x, q) => (shape.ys[q] * w + x) << 2) }));
+      const made = new Map();
+      function masksOf(radius) {
+        const key = Math.round(radius * 8);
+        if (!made.has(key)) made.set(key, stamp(radius)
+          .map(shape => ({ ...shape, offsets: Int32Array.from(shape.xs, (x, q) => (shape.ys[q] * w + x) << 2) })));
+        return made.get(key);
+      }
+      function pass(radius, wantsUncertain) {
+        let masks = masksOf(radius);
         for (let i = 0; i < count; i++) {
+          if (radii) {
+            if (!radii[i]) continue;
+            masks = masksOf(radius * radii[i]);
+          }
           let r, g, b, opacity = alpha;
           if (mode === 'uncertainty') {
             const doubt = (1 - layer.top[i]) / (1 - 1 / K);
@@ -345,12 +378,12 @@ let reportScript = #"""
             r = calmInk[0] + (hotInk[0] - calmInk[0]) * t; g = calmInk[1] + (hotInk[1] - calmInk[1]) * t; b = calmInk[2] + (hotInk[2] - calmInk[2]) * t;
             opacity = wantsUncertain ? 0.85 : alpha;
           } else if (mode === 'hard') {
-            [r, g, b] = hue(layer.hues ? layer.hues[layer.hard[i]] : layer.hard[i]).rgb;
+            [r, g, b] = hueOf(layer, layer.hard[i]).rgb;
           } else if (mode === 'true' && trueLabels) {
             [r, g, b] = hue(page.truth.hues[trueLabels[i]]).rgb;
           } else { r = layer.rgb[3 * i]; g = layer.rgb[3 * i + 1]; b = layer.rgb[3 * i + 2]; }
           const px = ax * xs[i] + bx, py = ay * ys[i] + by;
-          if (!(px > -9 && py > -9 && px < w + 9 && py < h + 9)) continue;
+          if (!(px > -margin && py > -margin && px < w + margin && py < h + margin)) continue;
           const ix = Math.floor(px), iy = Math.floor(py);
           const mask = masks[((py - iy) * 4 | 0) << 2 | (px - ix) * 4 | 0];
           const { offsets, covers, half } = mask, start = (iy * w + ix) << 2, strength = opacity * 256;
@@ -364,9 +397,62 @@ let reportScript = #"""
           }
         }
       }
-      pass(stamp(base), false);
-      if (mode === 'uncertainty') pass(stamp(Math.min(base * 1.9, base + 2 * ratio)), true);
+      pass(base, false);
+      if (mode === 'uncertainty') pass(Math.min(base * 1.9, base + 2 * ratio), true);
       pen.putImageData(image, left, top);
+      marks(pen, area, fx, fy, layer, mode);
+    }
+    // The colour of a row where it is no dot.
+    function inkOf(layer, mode, i) {
+      const doubt = (1 - layer.top[i]) / (1 - 1 / Math.max(2, classCount(layer.model)));
+      const hot = channels(ink.hot);
+      const rgb = mode === 'hard' ? hueOf(layer, layer.hard[i]).rgb
+        : mode === 'true' && trueLabels ? hue(page.truth.hues[trueLabels[i]]).rgb
+        : mode === 'uncertainty' ? channels(ink.faint).map((v, c) => Math.round(v + (hot[c] - v) * doubt))
+        : [layer.rgb[3 * i], layer.rgb[3 * i + 1], layer.rgb[3 * i + 2]];
+      return 'rgb(' + rgb.join(',') + ')';
+    }
+    // An arrow from one limit, or a bar between two, with ends across; in pixels, NaN where there is no limit.
+    function limitMark(pen, from, to, across, isHorizontal, lowerIsLess, reach) {
+      const barb = reach * 0.3;
+      const line = points => points.forEach(([a, b], n) => {
+        const [x, y] = isHorizontal ? [a, across + b] : [across + b, a];
+        if (n) pen.lineTo(x, y); else pen.moveTo(x, y);
+      });
+      if (from === from && to === to) {
+        line([[from, 0], [to, 0]]);
+        for (const end of [from, to]) line([[end, -barb], [end, barb]]);
+        return;
+      }
+      const start = from === from ? from : to, towards = (from === from) === lowerIsLess ? 1 : -1, tip = start + towards * reach;
+      line([[start, -barb], [start, barb]]);
+      line([[start, 0], [tip, 0]]);
+      line([[tip - towards * barb, -barb], [tip, 0], [tip - towards * barb, barb]]);
+    }
+    // Rows without one of two values: arrows and bars for limits, ticks at the axis of the feature that they have.
+    function marks(pen, area, fx, fy, layer, mode) {
+      const bottom = area.top + area.height, reach = Math.min(11, Math.max(6, Math.min(area.width, area.height) / 40));
+      const middle = s => s[0] !== s[0] ? s[1] : s[1] !== s[1] ? s[0] : (s[0] + s[1]) / 2;
+      const px = u => area.x(inUnits(u, fx)), py = u => area.y(inUnits(u, fy));
+      clipTo(pen, area, () => {
+        pen.globalAlpha = Math.max(0.25, Math.min(0.6, 20 / Math.sqrt(gapped.length))); pen.lineCap = 'round';
+        // Any first rows are an even choice.
+        for (const i of gapped.slice(0, 20000)) {
+          const sx = spanOf(fx, i), sy = spanOf(fy, i);
+          if ((!sx && !sy) || (radii && !radii[i])) continue;
+          const isExactX = sx && sx[0] === sx[1], isExactY = sy && sy[0] === sy[1];
+          if (isExactX && isExactY) continue;
+          const x = sx ? px(middle(sx)) : area.left + 4, y = sy ? py(middle(sy)) : bottom - 4;
+          pen.strokeStyle = inkOf(layer, mode, i); pen.lineWidth = 1.2 * (radii ? radii[i] : 1);
+          pen.beginPath();
+          if (!sy && isExactX) { pen.moveTo(x, bottom); pen.lineTo(x, bottom - 7); }
+          if (!sx && isExactY) { pen.moveTo(area.left, y); pen.lineTo(area.left + 7, y); }
+          if (sx && !isExactX) limitMark(pen, px(sx[0]), px(sx[1]), y, true, true, reach);
+          if (sy && !isExactY) limitMark(pen, py(sy[0]), py(sy[1]), x, false, false, reach);
+          pen.stroke();
+        }
+        pen.globalAlpha = 1; pen.lineCap = 'butt';
+      });
     }
     function clipTo(pen, area, body) {
       pen.save(); pen.beginPath(); pen.rect(area.left, area.top, area.width, area.height); pen.clip();
@@ -458,10 +544,11 @@ let reportScript = #"""
       let total = 0;
       for (let i = 0; i < rowCount; i++) {
         const place = Math.floor((inUnits(column[i], f) - low) / (high - low) * bins);
-        if (column[i] === column[i]) total++;
-        if (place >= 0 && place < bins) counts[place]++;
+        const weight = weights ? weights[i] : 1;
+        if (spanOf(f, i)) total += weight;
+        if (place >= 0 && place < bins) counts[place] += weight;
       }
-      return counts.map(c => c / Math.max(1, total) * bins);
+      return counts.map(c => c / (total > 0 ? total : 1) * bins);
     });
     // The density per width of the axis: bars, the components and their sum.
     function density(view, area, model, f, hues, { badges = false, wide = false } = {}) {
@@ -474,10 +561,14 @@ let reportScript = #"""
         if (sd < 0.02 && model.K <= 40) for (let s = -8; s <= 8; s++) places.push((mean(model, k, f) - start) / span + s * sd / 2);
       }
       const xs = Float64Array.from(places.filter(x => x >= 0 && x <= 1)).sort();
-      const curves = [], all = new Float64Array(xs.length);
+      const curves = [], all = new Float64Array(xs.length), ground = model.background, rest = ground ? 1 - ground.share : 1;
+      if (ground && ground.lower) {
+        const width = Math.exp(ground.logWidths[f]) / span, from = (ground.lower[f] - start) / span;
+        xs.forEach((x, i) => { if (x >= from && x <= from + width) all[i] = ground.share / width; });
+      }
       for (let k = 0; k < model.K; k++) {
         const sd = Math.sqrt(covariance(model, k, f, f)) / span, m = (mean(model, k, f) - start) / span;
-        const top = model.weights[k] / (sd * Math.sqrt(2 * Math.PI));
+        const top = rest * model.weights[k] / (sd * Math.sqrt(2 * Math.PI));
         // Beyond five standard deviations the curve is on the axis.
         let first = 0, last = xs.length - 1;
         while (first < last && xs[first + 1] < m - 5 * sd) first++;
@@ -510,7 +601,7 @@ let reportScript = #"""
       if (badges) curves.forEach((curve, k) => {
         const x = (mean(model, k, f) - start) / span;
         if (x < 0 || x > 1 || !(model.weights[k] > 0)) return;
-        const peak = model.weights[k] / (Math.sqrt(covariance(model, k, f, f)) / span * Math.sqrt(2 * Math.PI));
+        const peak = rest * model.weights[k] / (Math.sqrt(covariance(model, k, f, f)) / span * Math.sqrt(2 * Math.PI));
         badge(pen, px(x), Math.max(area.top + 12, py(peak)), k, hue(hues ? hues[k] : k).hex);
       });
       return top / (high - low);
@@ -553,19 +644,22 @@ let reportScript = #"""
       axes(pen, strip, { yTicks: false, xName: page.features[0] });
     }
     function stripOfDots(view, strip, layer, mode) {
-      const { pen } = view, count = Math.min(rowCount, 4000), hot = channels(ink.hot), faint = channels(ink.faint);
+      const { pen } = view, count = Math.min(rowCount, 4000);
       pen.fillStyle = ink.ground; pen.fillRect(strip.left, strip.top, strip.width, strip.height);
       pen.globalAlpha = 0.5;
       for (let i = 0; i < count; i++) {
         const x = strip.x(inUnits(columns[0][i], 0)), y = strip.top + 5 + (i * 0.6180339887 % 1) * (strip.height - 10);
+        const span = spanOf(0, i), radius = radii ? radii[i] : 1;
+        if (!span || !radius) continue;
+        if (span[0] !== span[1]) {
+          const px = u => strip.x(inUnits(u, 0));
+          pen.strokeStyle = inkOf(layer, mode, i); pen.lineWidth = 1.2 * radius;
+          pen.beginPath(); limitMark(pen, px(span[0]), px(span[1]), y, true, true, 8); pen.stroke();
+          continue;
+        }
         if (!(x >= strip.left && x <= strip.left + strip.width)) continue;
-        const doubt = (1 - layer.top[i]) / (1 - 1 / Math.max(2, layer.model.K));
-        const rgb = mode === 'hard' ? hue(layer.hues ? layer.hues[layer.hard[i]] : layer.hard[i]).rgb
-          : mode === 'true' && trueLabels ? hue(page.truth.hues[trueLabels[i]]).rgb
-          : mode === 'uncertainty' ? faint.map((v, c) => Math.round(v + (hot[c] - v) * doubt))
-          : [layer.rgb[3 * i], layer.rgb[3 * i + 1], layer.rgb[3 * i + 2]];
-        pen.fillStyle = 'rgb(' + rgb.join(',') + ')';
-        pen.beginPath(); pen.arc(x, y, 2.2, 0, 7); pen.fill();
+        pen.fillStyle = inkOf(layer, mode, i);
+        pen.beginPath(); pen.arc(x, y, 2.2 * radius, 0, 7); pen.fill();
       }
       pen.globalAlpha = 1;
     }
@@ -654,25 +748,27 @@ let reportScript = #"""
     function drawDoubt() {
       const canvas = byId('doubt'), view = surface(canvas, 230), { pen, width } = view, bins = 20;
       // No row's largest responsibility is below 1/K.
-      const from = Math.min(0.5, Math.floor(10 / Math.max(2, frames[state.frame].K)) / 10), span = 1 - from;
+      const from = Math.min(0.5, Math.floor(10 / Math.max(2, classCount(frames[state.frame]))) / 10), span = 1 - from;
       const counts = new Float64Array(bins);
-      let sure = 0, unsure = 0;
+      let sure = 0, unsure = 0, seen = 0;
       for (let i = 0; i < rowCount; i++) {
+        if (radii && !radii[i]) continue;
         const t = fitLayer.top[i];
+        seen++;
         counts[Math.max(0, Math.min(bins - 1, Math.floor((t - from) / span * bins)))]++;
         if (t > 0.9) sure++;
         if (t < 0.6) unsure++;
       }
-      const high = Math.max(...counts) / rowCount, area = panel(50, 10, width - 64, 168, [from, 1], [0, Math.sqrt(high) * 1.05]);
+      const high = Math.max(...counts) / Math.max(1, seen), area = panel(50, 10, width - 64, 168, [from, 1], [0, Math.sqrt(high) * 1.05]);
       clipTo(pen, area, () => counts.forEach((c, i) => {
-        const y = area.y(Math.sqrt(c / rowCount));
+        const y = area.y(Math.sqrt(c / Math.max(1, seen)));
         pen.fillStyle = from + (i + 0.5) / bins * span < 0.6 ? ink.hot : ink.bar;
         if (c) pen.fillRect(area.x(from + i / bins * span) + 1, Math.min(y, area.top + area.height - 1.5), area.width / bins - 2, area.top + area.height);
       }));
       const marks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1].filter(v => v <= high * 1.1);
       axes(pen, area, { xName: 'largest responsibility', yLabels: { values: marks.map(Math.sqrt), labels: marks.map(v => Math.round(100 * v) + ' %') } });
-      byId('doubt-text').textContent = percent(sure / rowCount) + ' of the rows drawn belong to one component with probability above 0.9; '
-        + percent(unsure / rowCount) + ' to none with probability above 0.6. Heights are on a square-root scale.';
+      byId('doubt-text').textContent = percent(sure / Math.max(1, seen)) + ' of the rows drawn belong to one component with probability above 0.9; '
+        + percent(unsure / Math.max(1, seen)) + ' to none with probability above 0.6. Heights are on a square-root scale.';
     }
   function drawCriterion() {
       const canvas = byId('criterion');
@@ -785,12 +881,12 @@ let reportScript = #"""
       let nearest = -1, least = 100;
       for (let i = 0; i < rowCount; i++) {
         const dx = ax * columns[fx][i] + bx - px, dy = ay * columns[fy][i] + by - py, d = dx * dx + dy * dy;
-        if (d < least) { least = d; nearest = i; }
+        if (d < least && (!radii || radii[i])) { least = d; nearest = i; }
       }
       if (nearest < 0) return hideTip();
       const lines = ['row ' + whole(rowNumber(nearest)),
         ...[fx, fy].map(f => page.features[f] + ' ' + resolved(inUnits(columns[f][nearest], f), page.scales[f])),
-        ...shares(layer, nearest).map(([k, r]) => (canvas.id === 'truth' ? 'true component ' : 'component ') + k + ': ' + percent(r))];
+        ...shares(layer, nearest).map(([k, r]) => (k >= layer.model.K ? 'background' : (canvas.id === 'truth' ? 'true component ' : 'component ') + k) + ': ' + percent(r))];
       tip.replaceChildren(...lines.map((line, i) => {
         const item = document.createElement('div');
         item.textContent = line;

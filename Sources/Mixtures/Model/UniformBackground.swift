@@ -76,6 +76,31 @@ public struct UniformBackground: Sendable, Equatable, Codable {
     return overlap >= width ? 0 : overlap > 0 ? Kernels.log(overlap / width) : -1e300
   }
 
+  /// Requires that rows which are known to be background may lie in it, as far as limits tell.
+  fileprivate func requireKnownRows(
+    of source: some ObservationSource
+  ) throws(MixtureError) {
+    guard let annotations = source.annotations, annotations.limits != nil,
+      let known = annotations.knownComponents
+    else { return }
+    for row in 0..<known.count where known[row] == [KnownComponents.background] {
+      var missing: [Int] = []
+      try source.withRows(row..<row + 1) { rows in
+        missing = logWidths.indices.filter { rows[0, $0].isNaN }
+      }
+      for j in missing {
+        let limits = annotations.limits(row: row, feature: j)
+        guard logPart(limits, feature: j) <= -1e300, let lower else { continue }
+        throw MixtureError(
+          .invalidAnnotation,
+          "row \(source.firstRowNumber + row) (counted from 0) is known to belong to the background, which extends from "
+            + "\(lower[j]) to \(lower[j] + Kernels.exp(logWidths[j])) along \(source.describeFeature(j)), but lies "
+            + "between \(limits.lower) and \(limits.upper) there. Give the background a box or a larger volume that it can "
+            + "lie in.")
+      }
+    }
+  }
+
   /// The part of it that lies in a window.
   func part(in window: ObservationWindow) -> Double {
     Kernels.exp(
@@ -95,7 +120,7 @@ public struct UniformBackground: Sendable, Equatable, Codable {
 public enum BackgroundRule: Sendable, Equatable, Codable {
   /// None.
   case none
-  /// Over the box that the rows lie in.
+  /// Over the box that the rows lie in, and the limits of those that have such.
   case boundingBox
   /// Over the given volume, in the units of the features; it extends along each feature in proportion to the box that the
   /// rows lie in.
@@ -122,16 +147,20 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
           "the background's box is \(lower) to \(upper); it must have \(d) finite lower ends, each below its upper "
             + "end.")
       }
-      return try UniformBackground(
+      let background = try UniformBackground(
         share: Self.firstShare, logWidths: zip(lower, upper).map { Kernels.log($1 - $0) },
         lower: lower)
+      try background.requireKnownRows(of: source)
+      return background
     case .boundingBox, .volume: break
     }
     var least = Array(repeating: Double.infinity, count: d)
     var most = Array(repeating: -Double.infinity, count: d)
     let step = ShardGrid.rowsPerBlock(featureCount: d)
     let projections = source.annotations?.projections
-    let weights = source.annotations?.caseWeights?.values
+    let annotations = source.annotations
+    let weights = annotations?.caseWeights?.values
+    let limits = annotations?.limits
     for start in stride(from: 0, to: source.observationCount, by: step) {
       try source.withRows(start..<min(start + step, source.observationCount)) { rows in
         for i in 0..<rows.count
@@ -140,6 +169,13 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
             let value = rows[i, j]
             if value < least[j] { least[j] = value }
             if value > most[j] { most[j] = value }
+            if value.isNaN, let limits {
+              for end in [limits.lower[start + i, j], limits.upper[start + i, j]]
+              where end.isFinite {
+                least[j] = min(least[j], end)
+                most[j] = max(most[j], end)
+              }
+            }
           }
         }
       }
@@ -167,9 +203,11 @@ public enum BackgroundRule: Sendable, Equatable, Codable {
       let more = (Kernels.log(volume) - widths.reduce(0, +)) / Double(d)
       widths = widths.map { $0 + more }
     }
-    return try UniformBackground(
+    let background = try UniformBackground(
       share: Self.firstShare, logWidths: widths,
       lower: zip(centers, widths).map { $0 - 0.5 * Kernels.exp($1) })
+    try background.requireKnownRows(of: source)
+    return background
   }
 }
 

@@ -11,43 +11,90 @@ public struct CrossValidation: Sendable, Codable, Equatable {
   public let foldCount: Int
   /// The number of rows, n.
   public let observationCount: Int
-  /// The log-likelihood of all rows, each when it was held out.
+  /// The sum of the case weights, Σᵢ wᵢ, of the rows that have a known cell; their number if all count once.
+  public let caseWeight: Double
+  /// The log-likelihood of all rows, each when it was held out: Σᵢ wᵢ ℓᵢ.
   public let logLikelihood: Double
   /// The standard error of ``meanLogLikelihood``: the standard deviation of the rows' log densities over √n.
+  ///
+  /// Of frequencies n is their sum W: Σᵢ wᵢ (ℓᵢ − ℓ̄)² / (W − 1) is the variance, as of rows that are written w times. Of m
+  /// rows with reliabilities it is that of a weighted mean, m/(m − 1) · Σᵢ wᵢ² (ℓᵢ − ℓ̄)² / W².
   ///
   /// It takes rows for independent of each other, though folds share most of the rows that they are fitted to. The
   /// difference of two candidates is known better than each, since both meet the same rows.
   public let standardError: Double
 
-  /// The log-likelihood of a held-out row, on average.
-  public var meanLogLikelihood: Double { logLikelihood / Double(observationCount) }
+  /// The log-likelihood of a held-out row, on average: Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ, as the mean of a score.
+  public var meanLogLikelihood: Double { logLikelihood / caseWeight }
   /// −2 × ``logLikelihood``; smaller is better.
   public var deviance: Double { -2 * logLikelihood }
 
-  /// The sum over folds; nil if one has no score.
-  init?(_ scores: [FoldScore?], foldCount: Int, rowCount: Int) {
+  /// The sum over folds; nil if one has no score, or no row counts.
+  init?(
+    _ scores: [FoldScore?], foldCount: Int, rowCount: Int, meaning: CaseWeights.Meaning?
+  ) {
     var sum = FoldScore()
     for score in scores {
       guard let score else { return nil }
-      sum.logLikelihood += score.logLikelihood
-      sum.deviation += score.deviation
-      sum.squares += score.squares
+      sum.add(score)
     }
-    let n = Double(rowCount)
-    let variance = max(sum.squares - sum.deviation * sum.deviation / n, 0) / max(n - 1, 1)
-    guard sum.logLikelihood.isFinite, scores.count == foldCount else { return nil }
+    let W = sum.caseWeight
+    guard sum.logLikelihood.isFinite, W > 0, scores.count == foldCount else { return nil }
+    // About the centre that all folds share.
+    let mean = sum.deviation / W
     self.foldCount = foldCount
     observationCount = rowCount
+    caseWeight = W
     logLikelihood = sum.logLikelihood
-    standardError = (variance / n).squareRoot()
+    switch meaning {
+    case .frequency, nil:
+      let variance = max(sum.squares - mean * sum.deviation, 0) / max(W - 1, 1)
+      standardError = (variance / W).squareRoot()
+    case .reliability:
+      let m = Double(sum.countedRows)
+      let squares = max(
+        sum.weighted.squares - 2 * mean * sum.weighted.deviation
+          + mean * mean * sum.weighted.total, 0)
+      standardError = (squares * m / max(m - 1, 1)).squareRoot() / W
+    }
   }
 }
 
-/// The log densities of a fold's rows: their sum, and the first two moments about a centre that all folds share.
+/// The log densities of a fold's rows: their sum, and moments about a centre that all folds share.
 struct FoldScore: Sendable {
+  var caseWeight = 0.0
+  /// The rows that have a weight and a known cell.
+  var countedRows = 0
   var logLikelihood = 0.0
+  /// Σ w (ℓ − c) and Σ w (ℓ − c)².
   var deviation = 0.0
   var squares = 0.0
+  /// Σ w², Σ w² (ℓ − c) and Σ w² (ℓ − c)².
+  var weighted = (total: 0.0, deviation: 0.0, squares: 0.0)
+
+  /// Adds a row of log density c + `difference`.
+  mutating func add(weight: Double, density: Double, difference: Double) {
+    guard weight > 0 else { return }
+    caseWeight += weight
+    countedRows += 1
+    logLikelihood += weight * density
+    deviation += weight * difference
+    squares += weight * difference * difference
+    weighted.total += weight * weight
+    weighted.deviation += weight * weight * difference
+    weighted.squares += weight * weight * difference * difference
+  }
+
+  mutating func add(_ other: FoldScore) {
+    caseWeight += other.caseWeight
+    countedRows += other.countedRows
+    logLikelihood += other.logLikelihood
+    deviation += other.deviation
+    squares += other.squares
+    weighted.total += other.weighted.total
+    weighted.deviation += other.weighted.deviation
+    weighted.squares += other.weighted.squares
+  }
 }
 
 extension ModelSelection {
@@ -64,8 +111,12 @@ extension ModelSelection {
     settings.algorithm = settings.algorithm.withoutStages
     settings.threadCount = threadCount
     let fit: MixtureFit
+    let others = FoldRows(source, folds: folds, fold: fold, isHeldOut: false)
+    if let weights = others.annotations?.caseWeights, !weights.values.contains(where: { $0 > 0 }) {
+      return nil
+    }
     do throws(MixtureError) {
-      fit = try settings.fit(FoldRows(source, folds: folds, fold: fold, isHeldOut: false))
+      fit = try settings.fit(others)
     } catch {
       if error.code != .degenerateObservations { throw error }
       return nil
@@ -73,17 +124,18 @@ extension ModelSelection {
     let heldOut = FoldRows(source, folds: folds, fold: fold, isHeldOut: true)
     let center = whole.meanLogLikelihood
     var score = FoldScore()
+    let layout = try heldOut.annotations.map { (_) throws(MixtureError) in
+      try RowLayout(heldOut, leavingOut: true)
+    }
+    let weights = heldOut.annotations?.caseWeights?.values
     let step = 1 << 16
     for start in stride(from: 0, to: heldOut.observationCount, by: step) {
       let rows = start..<min(start + step, heldOut.observationCount)
       let densities = try fit.model.logDensities(
         of: RowSlice(heldOut, rows: rows), threadCount: threadCount)
-      for (row, density) in zip(rows, densities) {
-        let weight = heldOut.annotations?.caseWeights?.values[row] ?? 1
-        let difference = weight * (density - center)
-        score.logLikelihood += weight * density
-        score.deviation += difference
-        score.squares += difference * difference
+      for (row, density) in zip(rows, densities) where layout?.counts(row) ?? true {
+        score.add(
+          weight: weights?[row] ?? 1, density: density, difference: density - center)
       }
     }
     return score

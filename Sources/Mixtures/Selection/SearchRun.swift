@@ -455,7 +455,8 @@ final class SearchRun<Source: ObservationSource> {
     for index in candidates.indices {
       let own = zip(pairs, scores).filter { $0.0.candidate == index }.map(\.1)
       self.candidates[index].crossValidation = CrossValidation(
-        own, foldCount: folds.count, rowCount: source.observationCount)
+        own, foldCount: folds.count, rowCount: source.observationCount,
+        meaning: source.annotations?.caseWeights?.meaning)
     }
   }
 
