@@ -54,6 +54,8 @@ struct WorkingMemory: Sendable {
   var carriedBytes = 0
   /// Whether rows may differ in what of them is known.
   var hasGaps = false
+  /// How many projections rows hold, each of which has factors of its own.
+  var projectionCount = 0
 
   /// The estimate for a table of so many features, in bytes.
   func bytes(featureCount: Int) -> Int {
@@ -75,7 +77,8 @@ struct WorkingMemory: Sendable {
     // Factors of the measurements that many rows share, and the part of the table that starts are sought on.
     let gaps =
       hasGaps ? (65_536 + 128 * d * d + threads * 8 * d * d) * (K + 1) * 3 + 3 * drawn : 0
-    let numbers = workspaces + statistics + models + drawn + kept + gaps
+    let projected = Double(projectionCount) * (K * (6 * d * d + 6 * d + 40) + 4 * d * d + 64)
+    let numbers = workspaces + statistics + models + drawn + kept + gaps + projected
     let mebibyte = 1_048_576.0
     // The program itself, each thread's share of the allocator, and the text of pages with up to 20,000 drawn rows.
     let rest = (28 + threads + 48 * Double(pictureCount)) * mebibyte
