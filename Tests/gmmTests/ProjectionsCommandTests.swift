@@ -311,7 +311,7 @@ struct LabelSetsCommandTests: CommandSuite {
     // Components in order of first appearance: red, blue, green.
     let sets: [Set<Int>?] = [[0], [0, 1], nil, nil, [0, 2], [1], [0, 1, 2], [2]]
     try write("t.csv") { cells[$0 % 8] }
-    let model = try object(output(["fit", "t.csv", "-k", "4"] + fit))
+    let model = try output(["fit", "t.csv", "-k", "4"] + fit)
     let observations = try Observations(
       Matrix(rows: rows), featureNames: ["a", "b"],
       annotations: RowAnnotations(
@@ -321,10 +321,13 @@ struct LabelSetsCommandTests: CommandSuite {
       stoppingRule: StoppingRule(tolerance: 1e-6, iterationLimit: 1000),
       covarianceFloor: 1e-6
     ).fit(observations)
-    #expect(model["weights"] as? [Double] == expected.model.weights)
-    #expect(
-      model["means"] as? [[Double]] == (0..<4).map { Array(expected.model.means.row($0)) })
-    #expect((model["fit"] as? [String: Any])?["logLikelihood"] as? Double == expected.logLikelihood)
+    // As text: not every reader of JSON gives the nearest number.
+    func list(_ numbers: [Double]) -> String {
+      "[\(numbers.map { "\($0)" }.joined(separator: ", "))]"
+    }
+    #expect(model.contains("\"weights\": \(list(expected.model.weights))"), "\(model)")
+    for k in 0..<4 { #expect(model.contains(list(expected.model.means.row(k)))) }
+    #expect(model.contains("\"logLikelihood\": \(expected.logLikelihood),"))
     let text = try output("fit", "t.csv", "-k", "4", "--columns", "a,b", "--labels", "kind")
     #expect(
       text.contains(
