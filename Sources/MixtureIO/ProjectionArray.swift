@@ -51,7 +51,7 @@ public struct ProjectionArray: Sendable {
     var failure: MixtureError?
     for start in stride(from: 0, to: isShared ? m : count, by: step) {
       let end = min(start + step, isShared ? m : count)
-      try whole.withRows(start..<end) { rows in
+      whole.withRows(start..<end) { rows in
         guard failure == nil else { return }
         for i in 0..<(isShared ? 1 : rows.count) {
           var elements: [Double] = []

@@ -54,7 +54,7 @@ public struct KnownLabels: Sendable, Equatable {
   /// The different labels, in order of first appearance: label k names component k.
   public private(set) var names: [String] = []
   /// The different sets of labels that rows belong to, in order of first appearance, with
-  /// ``Mixtures/KnownComponents/background`` for the background.
+  /// `KnownComponents.background` for the background.
   public private(set) var sets: [Set<Int>] = []
   /// For each row the number of its set; −1 where nothing is known.
   public private(set) var numbers: [Int32] = []

@@ -77,7 +77,7 @@ struct WorkingMemory: Sendable {
     // Factors of the measurements that many rows share, and the part of the table that starts are sought on.
     let gaps =
       hasGaps ? (65_536 + 128 * d * d + threads * 8 * d * d) * (K + 1) * 3 + 3 * drawn : 0
-    let projected = Double(projectionCount) * (K * (6 * d * d + 6 * d + 40) + 4 * d * d + 64)
+    let projected = Double(projectionCount) * (K * (3 * d * d + 4 * d + 24) + 2 * d * d + 32)
     let numbers = workspaces + statistics + models + drawn + kept + gaps + projected
     let mebibyte = 1_048_576.0
     // The program itself, each thread's share of the allocator, and the text of pages with up to 20,000 drawn rows.

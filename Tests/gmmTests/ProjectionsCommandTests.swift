@@ -178,6 +178,9 @@ struct ProjectionsCommandTests: CommandSuite {
     for file in ["all.npy", "fortran.npy"] {
       #expect(try output(["fit", "sums.csv", "--projections", file] + fit) == one, "\(file)")
     }
+    // A limit of memory, which has the table read in parts, changes nothing.
+    #expect(
+      try output(["fit", "sums.csv", "--projections", "all.npy", "--memory", "200M"] + fit) == one)
     // Of an invertible R the model is that of the features, and each row's density is divided by |det R|.
     let (plain, projected) = try (object(output(["fit", "plain.csv"] + fit)), object(one))
     func likelihood(_ model: [String: Any]) throws -> Double {
