@@ -49,13 +49,14 @@ extension Fit {
   func runFactors(_ factorCounts: [Int], _ problem: Problem) throws {
     let settings = problem.settings
     let criterion = criterion.information ?? .bic
-    let analysers = FactorAnalysers(
+    var analysers = FactorAnalysers(
       componentCount: 1, factorCount: 0, equalWeights: settings.equalWeights,
       initialization: settings.initialization, restartCount: settings.restartCount,
       stoppingRule: settings.stoppingRule, uniquenessFloor: settings.covarianceFloor,
       rescuePolicy: settings.rescuePolicy, background: settings.background,
       acceleration: settings.acceleration, skipping: settings.skipping,
       precision: settings.precision, seed: settings.seed, threadCount: settings.threadCount)
+    analysers.kMeans = settings.kMeans
     let ranking = try analysers.search(
       problem.source, componentCounts: problem.componentCounts, factorCounts: factorCounts,
       variants: factorVariants?.variants, criterion: criterion)

@@ -31,6 +31,54 @@ let twoGroups: String = {
     return try #require(Double(text[start...].prefix { !",\n}".contains($0) }))
   }
 
+  @Test("fit --kmeans takes any of its settings, and the defaults written out change nothing")
+  func kMeans() throws {
+    let arguments = ["fit", "groups.csv", "-k", "3", "--start", "kmeans", "--format", "json"]
+    let plain = try command.run(arguments)
+    #expect(plain.status == 0)
+    for settings in [
+      "iterations=5", "candidates=3", "rows=2048", "rows=2048,iterations=5,candidates=3",
+    ] {
+      #expect(try command.run(arguments + ["--kmeans", settings]).output == plain.output)
+    }
+    for start in ["kmeans", "short-runs", "hierarchical"] {
+      #expect(
+        try command.run(
+          "fit", "groups.csv", "-k", "2", "--start", start, "--kmeans", "iterations=50,candidates=8"
+        ).status == 0)
+    }
+    for other in [["--bayes", "dirichlet"], ["--factors", "1"]] {
+      #expect(
+        try command.run(["fit", "groups.csv", "-k", "2", "--kmeans", "candidates=8"] + other).status
+          == 0)
+    }
+    let few = try command.run("fit", "groups.csv", "-k", "3", "--kmeans", "rows=2")
+    #expect(few.status == 2 && few.errors.contains("limited to 2 rows"))
+  }
+
+  @Test(
+    "k-means settings that mean nothing are wrong usage",
+    arguments: [
+      "", "iterations", "iterations=", "iterations=x", "iterations=-1", "iterations=1001",
+      "candidates=0", "rows=0", "steps=3", "iterations=5,", "iterations=5,iterations=6",
+      "iterations=5=6", "rows=1e5",
+    ])
+  func kMeansUsage(_ settings: String) throws {
+    let result = try command.run("fit", "groups.csv", "--kmeans", settings)
+    #expect(result.status == 64 && result.output.isEmpty)
+    #expect(result.errors.contains("--kmeans"))
+  }
+
+  @Test(
+    "k-means settings with a start that makes no k-means are wrong usage",
+    arguments: ["rows", "random", "labels=kind", "model=m.json"])
+  func kMeansExcludes(_ start: String) throws {
+    let result = try command.run(
+      "fit", "groups.csv", "--start", start, "--kmeans", "iterations=9")
+    #expect(result.status == 64 && result.output.isEmpty)
+    #expect(result.errors.contains("--kmeans and --start"))
+  }
+
   @Test("fit --bayes keeps the components that have rows, and writes the evidence lower bound")
   func bayes() throws {
     for prior in ["dirichlet", "process=0.1"] {

@@ -30,6 +30,8 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   public var precisionPrior: PrecisionPrior
   /// Where to start.
   public var initialization: Initialization
+  /// How the k-means is made that a start may be sought by.
+  public var kMeans = KMeansSettings()
   /// How many times to start; the end with the largest bound is kept. Starts that make no random choice are made once.
   public var restartCount: Int
   /// When to stop iterating; gains are those of the bound, per observation.
@@ -85,7 +87,7 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
     let starts = ExpectationMaximization(
       componentCount: componentCount, covariance: covariance, initialization: initialization,
       restartCount: restartCount, stoppingRule: stoppingRule, seed: seed,
-      threadCount: threadCount)
+      threadCount: threadCount, kMeans: kMeans)
     try starts.requireValidSettings()
     try requireValidSettings()
     try source.requireRowsAndColumns()
