@@ -90,7 +90,7 @@ extension Fit {
         title: "Mixture of factor analysers of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames,
         observations: problem.source, fit: fit)
-      let recorder = FrameRecorder()
+      let recorder = FrameRecorder<MixtureReport.Frame>()
       _ = try ranking.candidates[ranking.bestIndex].settings.fit(problem.source) {
         recorder.record($0)
         return .proceed

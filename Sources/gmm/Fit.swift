@@ -338,7 +338,7 @@ struct Fit: ParsableCommand {
       restarts: restarts, problem: problem.description)
     // A single fit is recorded on its way; of several the best is made again.
     let isSingle = search.componentCounts.count * search.covariances.count == 1
-    let recorder = FrameRecorder()
+    let recorder = FrameRecorder<MixtureReport.Frame>()
     let record = { (_: Int, iteration: IterationReport) -> ObserverDecision in
       recorder.record(iteration)
       return .proceed
@@ -531,7 +531,7 @@ struct Fit: ParsableCommand {
       componentCount: counts.max() ?? 1,
       form: forms.contains(.full) ? .full : forms.contains(.diagonal) ? .diagonal : .scalar,
       threadCount: common.threadCount, drawsRows: start == nil && fromLabels == nil,
-      keptModels: (report == nil ? 0 : FrameRecorder.modelLimit) + candidateCount,
+      keptModels: (report == nil ? 0 : FrameLimits.modelLimit) + candidateCount,
       pictureCount: [report, plot].count { $0 != nil },
       recordCount: min(max(iterations, 0), 100_000) * candidateCount,
       kMeans: kmeans?.settings ?? KMeansSettings())
@@ -652,6 +652,8 @@ struct Fit: ParsableCommand {
       page.command = commandLine()
       page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       page.frames = frames
+      page.progressNote = FitReport.progressNote(
+        problem.settings.algorithm, iterationLimit: iterations)
       page.criterion = criterion
       if ranking.candidates.count > 1 {
         page.candidates = MixtureReport.candidates(of: ranking)
