@@ -50,15 +50,18 @@ public struct KMeansSettings: Sendable, Codable, Equatable {
       iterationLimit >= 0 && iterationLimit <= 1000,
       "the iteration limit of k-means is \(iterationLimit); it must be at least 0 and at most 1000."
     )
-    let candidates = candidateCount ?? 1
-    try require(
-      candidates >= 1 && candidates <= 100,
-      "k-means draws \(candidates) rows for each centroid; it must be at least 1 and at most 100.")
-    let rows = rowLimit ?? K
-    try require(
-      rows >= K && rows <= 1_000_000_000,
-      "k-means is limited to \(rows) rows; it must have at least one for each of the \(K) components, and at most "
-        + "1000000000.")
+    if let candidateCount {
+      try require(
+        candidateCount >= 1 && candidateCount <= 100,
+        "k-means draws \(candidateCount) rows for each centroid; it must be at least 1 and at most 100."
+      )
+    }
+    if let rowLimit {
+      try require(
+        rowLimit >= K && rowLimit <= 1_000_000_000,
+        "k-means is limited to \(rowLimit) rows; it must have at least one for each of the \(K) components, and at "
+          + "most 1000000000.")
+    }
   }
 
   /// The largest number of rows of the part that a start is sought on.
