@@ -222,8 +222,8 @@ extension Fit {
     page.command = commandLine()
     page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
     page.progressNote =
-      "Each iteration shows the mixture that its posterior expects, without the components that have no row to "
-      + "themselves: at first there are up to \(chosen.limit). The evidence lower bound never falls; weights are expected ones."
+      "Each iteration shows the mixture that its posterior expects, of at most \(chosen.limit) components, without those "
+      + "that are left with less than one row. The evidence lower bound never falls."
     if candidates.count > 1 {
       page.commentary = [
         MixtureReport.Section(
