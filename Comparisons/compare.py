@@ -125,7 +125,8 @@ class Other:
         self.ask("fit 1", limit)
 
     def measure(self):
-        if self.note or self.spent > self.patience:
+        # One difference of two times says little if the machine was disturbed, so slow programs are measured thrice too.
+        if self.note or self.spent > self.patience and len(self.times) >= 3:
             return
         try:
             limit = 10 * self.patience

@@ -69,8 +69,8 @@ extension Fit {
       (
         "only fits by maximum likelihood have that",
         [
-          ("--uncertainty", uncertainty != nil), ("--report", report != nil),
-          ("--checkpoint", checkpoint != nil), ("--progress", progress),
+          ("--uncertainty", uncertainty != nil), ("--checkpoint", checkpoint != nil),
+          ("--progress", progress),
         ]
       ),
     ]
@@ -93,7 +93,10 @@ extension Fit {
   /// One posterior, and the mixture that is left of it.
   struct BayesianCandidate {
     let limit: Int
+    let settings: VariationalBayes
     let fit: VariationalFit
+    /// What a component has at least.
+    let rowLimit: Double
     let summary: FitSummary
     let mixture: GaussianMixture
   }
@@ -101,21 +104,29 @@ extension Fit {
   /// Fits posteriors, and writes the plug-in mixture of the one with the largest bound, without empty components.
   func run(_ prior: WeightPrior, _ problem: Problem) throws {
     var candidates: [BayesianCandidate] = []
+    let recorder = FrameRecorder<ExpectedMixture>()
     let counts =
       components == nil && start?.fixesCount != true
       ? [Self.bayesianComponentLimit] : problem.componentCounts
     let structures =
       covariance?.isAll ?? false
       ? problem.structures.filter(VariationalBayes.structures.contains) : problem.structures
+    // A single fit is recorded on its way; of several the best is made again.
+    let isSingle = structures.count * counts.count == 1
     for structure in structures {
       for count in counts {
-        candidates.append(try candidate(prior, problem, structure, count))
+        candidates.append(
+          try candidate(
+            prior, problem, structure, count, recorder: report != nil && isSingle ? recorder : nil))
       }
     }
     let best = candidates.indices.max {
       candidates[$0].fit.evidenceLowerBound < candidates[$1].fit.evidenceLowerBound
     }!
     let chosen = candidates[best]
+    if report != nil, !isSingle {
+      _ = try chosen.settings.fit(problem.source, observer: recorder.observe)
+    }
     if !chosen.fit.isConverged, tolerance > 0, iterations > 0 {
       common.notice(
         "not converged after \(Terminal.count(chosen.fit.iterationCount, "iteration")); "
@@ -137,24 +148,30 @@ extension Fit {
           overlap: document.mixture.misclassification(
             of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
     }
+    if let report {
+      try AtomicFile.write(page(problem, candidates, best, document, recorder).html(), to: report)
+    }
     try printResult(problem, candidates, best, document)
     if requireConvergence, !chosen.fit.isConverged { throw GMM.NotConverged() }
   }
 
   private func candidate(
-    _ prior: WeightPrior, _ problem: Problem, _ structure: CovarianceStructure, _ count: Int
+    _ prior: WeightPrior, _ problem: Problem, _ structure: CovarianceStructure, _ count: Int,
+    recorder: FrameRecorder<ExpectedMixture>?
   ) throws(MixtureError) -> BayesianCandidate {
     let settings = problem.settings
-    let fit = try VariationalBayes(
+    var bayes = VariationalBayes(
       componentCount: count, covariance: structure, weightPrior: prior,
       initialization: settings.initialization, restartCount: settings.restartCount,
-      stoppingRule: settings.stoppingRule, seed: settings.seed, threadCount: settings.threadCount
-    ).fit(problem.source)
+      stoppingRule: settings.stoppingRule, seed: settings.seed, threadCount: settings.threadCount)
+    bayes.kMeans = settings.kMeans
+    let fit = try bayes.fit(problem.source, observer: recorder.map { $0.observe })
     // Reliabilities need not be about one, and of very few rows no component may have one.
     let oneRow = min(1, fit.caseWeight / fit.criterionCount)
-    let mixture = try fit.pruned(below: min(oneRow, fit.posterior.counts.max() ?? 0))
+    let rowLimit = min(oneRow, fit.posterior.counts.max() ?? 0)
+    let mixture = try fit.pruned(below: rowLimit)
     return BayesianCandidate(
-      limit: count, fit: fit,
+      limit: count, settings: bayes, fit: fit, rowLimit: rowLimit,
       summary: try FitSummary(fit, mixture: mixture, of: problem.source), mixture: mixture)
   }
 
@@ -170,11 +187,58 @@ extension Fit {
     }
   }
 
+  /// All candidates, with their bounds.
+  private func table(_ candidates: [BayesianCandidate], _ best: Int) -> String {
+    var lines = [["", "limit", "components", "covariance", "evidence lower bound", ""]]
+    for (index, candidate) in candidates.enumerated() {
+      lines.append([
+        index == best ? "*" : "", "\(candidate.limit)", "\(candidate.mixture.componentCount)",
+        candidate.mixture.structure.rawValue,
+        Terminal.fixed(candidate.fit.evidenceLowerBound, 3),
+        candidate.fit.isConverged ? "" : "not converged",
+      ])
+    }
+    return Terminal.aligned(lines, indent: "")
+      + "* the largest evidence lower bound, which is kept\n"
+  }
+
+  /// The page that plays the expected mixtures of the iterations.
+  private func page(
+    _ problem: Problem, _ candidates: [BayesianCandidate], _ best: Int, _ document: ModelDocument,
+    _ recorder: FrameRecorder<ExpectedMixture>
+  ) throws(MixtureError) -> MixtureReport {
+    let chosen = candidates[best]
+    let known = FitReport.facts(chosen.summary)
+    var page = MixtureReport(
+      title: "Variational Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
+      features: document.featureNames, observations: problem.source, model: document.mixture,
+      fit: known.facts)
+    page.fit?.restartCount = chosen.fit.restartBounds.count
+    page.objective = known.objective
+    page.variationalTrace = chosen.fit.trace
+    page.frames = try ExpectedMixture.frames(
+      recorder.frames(ofRestart: chosen.fit.restart), rowLimit: chosen.rowLimit,
+      ending: document.mixture)
+    page.command = commandLine()
+    page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
+    page.progressNote =
+      "Each iteration shows the mixture that its posterior expects, of at most \(chosen.limit) components, without those "
+      + "that are left with less than one row. The evidence lower bound never falls."
+    if candidates.count > 1 {
+      page.commentary = [
+        MixtureReport.Section(
+          heading: "The choice among \(candidates.count) candidates",
+          blocks: [.preformatted(table(candidates, best))])
+      ]
+    }
+    return page
+  }
+
   private func printResult(
     _ problem: Problem, _ candidates: [BayesianCandidate], _ best: Int, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    let outputs = [modelFile, plot, overlapPlot, trace].compactMap { $0 }
+    let outputs = [modelFile, report, plot, overlapPlot, trace].compactMap { $0 }
     if outputs.contains("-") { return }
     if common.format == .json {
       return try Terminal.print(
@@ -192,20 +256,7 @@ extension Fit {
       + "\(FitReport.list(problem.featureNames))\n"
     for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
     text += "\n"
-    if candidates.count > 1 {
-      var lines = [["", "limit", "components", "covariance", "evidence lower bound", ""]]
-      for (index, candidate) in candidates.enumerated() {
-        lines.append([
-          index == best ? "*" : "", "\(candidate.limit)", "\(candidate.mixture.componentCount)",
-          candidate.mixture.structure.rawValue,
-          Terminal.fixed(candidate.fit.evidenceLowerBound, 3),
-          candidate.fit.isConverged ? "" : "not converged",
-        ])
-      }
-      text +=
-        Terminal.aligned(lines, indent: "")
-        + "* the largest evidence lower bound, which is kept\n\n"
-    }
+    if candidates.count > 1 { text += table(candidates, best) + "\n" }
     text +=
       "\(ModelDescription.headline(document.mixture.componentCount, document.mixture.structure)) "
       + "of at most \(chosen.limit): \(FitReport.words(for: chosen.fit.stoppingReason)) after "

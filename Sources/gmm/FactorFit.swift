@@ -49,13 +49,14 @@ extension Fit {
   func runFactors(_ factorCounts: [Int], _ problem: Problem) throws {
     let settings = problem.settings
     let criterion = criterion.information ?? .bic
-    let analysers = FactorAnalysers(
+    var analysers = FactorAnalysers(
       componentCount: 1, factorCount: 0, equalWeights: settings.equalWeights,
       initialization: settings.initialization, restartCount: settings.restartCount,
       stoppingRule: settings.stoppingRule, uniquenessFloor: settings.covarianceFloor,
       rescuePolicy: settings.rescuePolicy, background: settings.background,
       acceleration: settings.acceleration, skipping: settings.skipping,
       precision: settings.precision, seed: settings.seed, threadCount: settings.threadCount)
+    analysers.kMeans = settings.kMeans
     let ranking = try analysers.search(
       problem.source, componentCounts: problem.componentCounts, factorCounts: factorCounts,
       variants: factorVariants?.variants, criterion: criterion)
@@ -89,7 +90,7 @@ extension Fit {
         title: "Mixture of factor analysers of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames,
         observations: problem.source, fit: fit)
-      let recorder = FrameRecorder()
+      let recorder = FrameRecorder<MixtureReport.Frame>()
       _ = try ranking.candidates[ranking.bestIndex].settings.fit(problem.source) {
         recorder.record($0)
         return .proceed

@@ -60,6 +60,15 @@ struct Fit: ParsableCommand {
       valueName: "HOW"))
   var start: StartOption?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The k-means that a start is sought by: at most so many of Lloyd's iterations (default: 5), of how many rows drawn the \
+      best becomes a centroid (2 + ln K), on at most so many rows of the table (2048, or some 128 K); some of \
+      iterations=N,candidates=N,rows=N.
+      """, valueName: "NAME=N[,NAME=N]"))
+  var kmeans: KMeansOption?
+
   @OptionGroup var gaps: GapOptions
 
   @OptionGroup var weights: WeightOptions
@@ -291,6 +300,10 @@ struct Fit: ParsableCommand {
           "--background-label needs --background, which the rows of that label belong to.")
       }
     }
+    if kmeans != nil, let start, !start.makesKMeans {
+      throw ValidationError(
+        "--kmeans and --start \(start.name) exclude each other: that start makes no k-means.")
+    }
     if !fix.isEmpty {
       guard case .model = start else {
         throw ValidationError("--fix needs the values of a model; give --start model=FILE too.")
@@ -334,7 +347,7 @@ struct Fit: ParsableCommand {
       restarts: restarts, problem: problem.description)
     // A single fit is recorded on its way; of several the best is made again.
     let isSingle = search.componentCounts.count * search.covariances.count == 1
-    let recorder = FrameRecorder()
+    let recorder = FrameRecorder<MixtureReport.Frame>()
     let record = { (_: Int, iteration: IterationReport) -> ObserverDecision in
       recorder.record(iteration)
       return .proceed
@@ -467,6 +480,7 @@ struct Fit: ParsableCommand {
       skipping: skipping == .on, precision: precision, seed: common.seed,
       threadCount: common.threads)
     settings.background = background?.rule ?? .none
+    if let kmeans { settings.kMeans = kmeans.settings }
     var counts = components?.counts
     let known = table.knownLabels
     // Each known label is a component.
@@ -527,9 +541,10 @@ struct Fit: ParsableCommand {
       componentCount: counts.max() ?? 1,
       form: forms.contains(.full) ? .full : forms.contains(.diagonal) ? .diagonal : .scalar,
       threadCount: common.threadCount, drawsRows: start == nil && fromLabels == nil,
-      keptModels: (report == nil ? 0 : FrameRecorder.modelLimit) + candidateCount,
+      keptModels: (report == nil ? 0 : FrameLimits.modelLimit) + candidateCount,
       pictureCount: [report, plot].count { $0 != nil },
-      recordCount: min(max(iterations, 0), 100_000) * candidateCount)
+      recordCount: min(max(iterations, 0), 100_000) * candidateCount,
+      kMeans: kmeans?.settings ?? KMeansSettings())
   }
 
   /// Numbers for labels, in order of first appearance.
@@ -660,6 +675,8 @@ struct Fit: ParsableCommand {
       page.command = commandLine()
       page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       page.frames = frames
+      page.progressNote = FitReport.progressNote(
+        problem.settings.algorithm, iterationLimit: iterations)
       page.criterion = criterion
       if ranking.candidates.count > 1 {
         page.candidates = MixtureReport.candidates(of: ranking)

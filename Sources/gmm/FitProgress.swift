@@ -138,7 +138,7 @@ final class FitProgress {
     if restarts > 1, update.stage == .candidates {
       text += ", restart \(report.restart + 1) of \(restarts)"
     }
-    let mean = report.logLikelihood / report.statistics.caseWeight
+    let mean = report.objective / report.statistics.caseWeight
     // The time first: what does not fit on the line is cut.
     text +=
       ", iteration \(report.iteration)\(pace.leftText): \(Terminal.fixed(mean, 6)) per observation"

@@ -1,6 +1,7 @@
 // Part of swift-mixtures. Copyright (c) the swift-mixtures authors. SPDX-License-Identifier: Apache-2.0
 
 import MixtureIO
+import MixturePlots
 import Mixtures
 
 /// What `gmm fit` prints for people.
@@ -44,6 +45,42 @@ enum FitReport {
     facts.sentences.isEmpty ? nil : facts.sentences.joined(separator: " ")
   }
 
+  /// What a page says of a fit that a model file tells of, and what that fit maximised as far as the file knows.
+  static func facts(
+    _ fit: FitSummary
+  ) -> (facts: MixtureReport.FitFacts, objective: MixtureReport.Objective) {
+    var facts = MixtureReport.FitFacts(
+      logLikelihood: fit.logLikelihood, parameterCount: fit.parameterCount, bic: fit.bic,
+      aic: fit.aic, icl: fit.icl, iterationCount: fit.iterationCount,
+      stoppingReason: fit.stoppingReason, seed: fit.seed, restart: fit.restart,
+      restartCount: max(1, fit.restartLogLikelihoods.count), rescued: fit.rescued)
+    facts.caseWeight = fit.caseWeight
+    if let bound = fit.evidenceLowerBound {
+      facts.objective = bound
+      return (facts, .evidenceLowerBound)
+    }
+    guard fit.prior != nil else { return (facts, .logLikelihood) }
+    facts.objective = fit.logLikelihood + fit.logPrior
+    return (facts, .logPosterior)
+  }
+
+  /// What a page says of the iterations of an algorithm that are not EM's.
+  static func progressNote(
+    _ algorithm: Algorithm, iterationLimit: Int
+  ) -> String? {
+    switch algorithm {
+    case .em, .classification: return nil
+    case .stochastic(let steps):
+      return
+        "The first \(Terminal.count(min(steps, iterationLimit), "iteration")) draw a component for each row, and the "
+        + "log-likelihood may fall; the likeliest model of them goes on with EM."
+    case .annealed(_, let steps):
+      return
+        "The first \(Terminal.count(min(steps, iterationLimit), "iteration")) are of deterministic annealing, which "
+        + "flattens responsibilities, and the log-likelihood may fall; then EM goes on."
+    }
+  }
+
   /// The whole text for one fit.
   static func text(
     _ fit: MixtureFit, features: [String], equalWeights: Bool
@@ -54,16 +91,21 @@ enum FitReport {
       + "\(words(for: fit.stoppingReason)) after \(Terminal.count(fit.iterationCount, "iteration"))"
     let restarts = fit.restartLogLikelihoods.count
     if restarts > 1 { text += ", best of \(restarts) restarts" }
-    text += ".\n\(criteriaLine(summary))\n"
+    text += ".\n"
+    let objective = MixtureReport.Objective(fit)
+    if objective != .logLikelihood {
+      let name = objective.name.prefix(1).uppercased() + objective.name.dropFirst()
+      text += "\(name) \(Terminal.fixed(fit.objective, 4)), which the fit maximised.\n"
+    }
+    text += "\(criteriaLine(summary))\n"
     if fit.prior != nil {
       text +=
-        "With a prior, whose log density is \(Terminal.fixed(fit.logPrior, 4)); the criteria are those of "
-        + "the log-likelihood.\n"
+        "The prior's log density is \(Terminal.fixed(fit.logPrior, 4)); the criteria are those of the "
+        + "log-likelihood.\n"
     }
-    if let own = fit.classificationLogLikelihood {
+    if fit.classificationLogLikelihood != nil {
       text +=
-        "Each row counts for its likeliest component; classification log-likelihood "
-        + "\(Terminal.fixed(own, 4)).\n"
+        "Each row counted for its likeliest component; the criteria are those of the mixture.\n"
     }
     if !fit.moves.isEmpty {
       text +=

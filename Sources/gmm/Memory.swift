@@ -56,6 +56,8 @@ struct WorkingMemory: Sendable {
   var hasGaps = false
   /// How many projections rows hold, each of which has factors of its own.
   var projectionCount = 0
+  /// What is asked of k-means.
+  var kMeans = KMeansSettings()
 
   /// The estimate for a table of so many features, in bytes.
   func bytes(featureCount: Int) -> Int {
@@ -72,7 +74,8 @@ struct WorkingMemory: Sendable {
     // Of the tree over shards about one sum for each level is waiting, and each thread makes one.
     let statistics = (threads + 24) * K * (1 + d + elements)
     let models = (12 + Double(keptModels)) * K * (1 + d + 2 * elements)
-    let drawn = drawsRows ? max(16_384, 256 * K) * (4 * d + 20) : 0
+    let drawnRows = max(16_384, 256 * K, Double(kMeans.rowLimit ?? 0))
+    let drawn = drawsRows ? drawnRows * (4 * d + 20 + Double(kMeans.candidateCount ?? 0)) : 0
     let kept = 3 * Double(results.rows) * Double(results.columns) + Double(recordCount) * (K + 16)
     // Factors of the measurements that many rows share, and the part of the table that starts are sought on.
     let gaps =

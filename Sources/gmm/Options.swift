@@ -196,6 +196,53 @@ enum StartOption: ExpressibleByArgument {
   }
 }
 
+extension StartOption {
+  /// Whether the start is sought by k-means.
+  var makesKMeans: Bool {
+    switch self {
+    case .shortRuns, .kMeans, .hierarchical: return true
+    case .rows, .random, .labels, .model: return false
+    }
+  }
+
+  /// The start as it is written, without what follows the equals sign.
+  var name: String {
+    switch self {
+    case .shortRuns: return "short-runs"
+    case .kMeans: return "kmeans"
+    case .hierarchical: return "hierarchical"
+    case .rows: return "rows"
+    case .random: return "random"
+    case .labels: return "labels"
+    case .model: return "model"
+    }
+  }
+}
+
+/// Settings of k-means, as written on the command line: some of `iterations=N`, `candidates=N` and `rows=N`, separated by
+/// commas.
+struct KMeansOption: ExpressibleByArgument {
+  let settings: KMeansSettings
+
+  init?(argument: String) {
+    var settings = KMeansSettings()
+    var seen: Set<String> = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let pair = part.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+      guard pair.count == 2, let value = Int(pair[1]), seen.insert(pair[0]).inserted else {
+        return nil
+      }
+      switch (pair[0], value) {
+      case ("iterations", 0...1000): settings.iterationLimit = value
+      case ("candidates", 1...100): settings.candidateCount = value
+      case ("rows", 1...1_000_000_000): settings.rowLimit = value
+      default: return nil
+      }
+    }
+    self.settings = settings
+  }
+}
+
 /// An algorithm, as written on the command line.
 struct AlgorithmOption: ExpressibleByArgument {
   let algorithm: Algorithm

@@ -30,18 +30,12 @@ struct Report: ParsableCommand {
       for: document, common,
       carried: Carried(gaps, weights: weights),
       pictureCount: 1)
+    let known = document.fit.map(FitReport.facts)
     var page = MixtureReport(
       title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
       features: document.featureNames, observations: table.source, model: document.mixture,
-      fit: document.fit.map {
-        var facts = MixtureReport.FitFacts(
-          logLikelihood: $0.logLikelihood, parameterCount: $0.parameterCount, bic: $0.bic,
-          aic: $0.aic, icl: $0.icl, iterationCount: $0.iterationCount,
-          stoppingReason: $0.stoppingReason, seed: $0.seed, restart: $0.restart,
-          restartCount: $0.restartLogLikelihoods.count, rescued: $0.rescued)
-        facts.caseWeight = $0.caseWeight
-        return facts
-      })
+      fit: known?.facts)
+    if let known { page.objective = known.objective }
     page.command = commandLine()
     page.subtitle = FitReport.subtitle(try CarriedFacts(table.source))
     try AtomicFile.write(page.html(), to: output)

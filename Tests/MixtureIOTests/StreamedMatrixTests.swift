@@ -101,6 +101,39 @@ func smallLimit(threadCount: Int = 2, folder: String) -> MemoryLimit {
         == "there is no column 3; the table has 3, counted from 0.")
   }
 
+  @Test(
+    "a fit in single precision has the same bits from memory, a mapped file and one that is read in parts",
+    arguments: [CovarianceStructure.full, .tied, .diagonal, .spherical])
+  func singlePrecision(structure: CovarianceStructure) throws {
+    for form in ArrayForm.all where form.shift == 0 {
+      let path = try folder.file(
+        "a.npy", form.bytes(twoGroups(rowCount: 9001, columnCount: 3)))
+      let mapped = try NumPyArray.map(path: path)
+      var elements: [Double] = []
+      mapped.withRows(0..<9001) { rows in
+        for i in 0..<9001 { for j in 0..<3 { elements.append(rows[i, j]) } }
+      }
+      let memory = try Observations(
+        Matrix(rowCount: 9001, columnCount: 3, elements: elements))
+      var settings = ExpectationMaximization(
+        componentCount: 2, covariance: structure,
+        stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5), precision: .single, seed: 2,
+        threadCount: 1)
+      let fit = try settings.fit(memory)
+      for threads in [1, 3, 16] {
+        settings.threadCount = threads
+        let streamed = try NumPyArray.stream(path: path, threadCount: threads)
+        for other in [
+          try settings.fit(memory), try settings.fit(mapped), try settings.fit(streamed),
+        ] {
+          #expect(other.model == fit.model, "\(form), \(threads) threads")
+          #expect(other.logLikelihood == fit.logLikelihood && other.entropy == fit.entropy)
+          #expect(other.trace.map(\.logLikelihood) == fit.trace.map(\.logLikelihood))
+        }
+      }
+    }
+  }
+
   @Test("threads that read at the same time get their own rows, however few buffers there are")
   func concurrentReading() throws {
     let n = 50_000

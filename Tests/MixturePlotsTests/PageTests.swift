@@ -190,6 +190,52 @@ private func code(_ body: () throws -> String) -> MixtureError.Code? {
     #expect(code { try MixturePicture.svg(of: empty, model: model) } == .emptyObservations)
   }
 
+  @Test(
+    "curve, player, summary and numbers say what was maximised; the log-likelihood stays among the numbers",
+    arguments: MixtureReport.Objective.allCases)
+  func objective(_ objective: MixtureReport.Objective) throws {
+    var report = try fullReport()
+    report.objective = objective
+    report.fit?.objective = -17.25
+    for index in report.frames.indices { report.frames[index].objective = -30 - Double(index) }
+    let html = try report.html()
+    let data = try pageData(html)
+    let isOwn = objective != .logLikelihood
+    #expect(data["objective"] as? String == objective.name)
+    let frames = try #require(data["frames"] as? [[String: Any]])
+    #expect(
+      frames.compactMap { $0["objective"] as? Double }
+        == (isOwn ? [-30, -31, -32] : [-20, -19, -18]))
+    let values = (data["trace"] as? [String: Any])?["values"] as? [Double]
+    #expect(values == (isOwn ? [-30, -31, -32] : [-20, -19, -18]))
+    #expect(html.contains("\(objective.name) of \(isOwn ? "−17.25" : "−12.00")."))
+    #expect(html.contains("<dt>log-likelihood</dt><dd>−12.00</dd>"))
+    #expect(html.contains("<dt>\(objective.name)</dt>"))
+    #expect(html.contains("aria-label=\"The \(objective.name) from iteration to iteration\""))
+  }
+
+  @Test("a fit under a prior is drawn by its log posterior, one by classification EM by its own")
+  func objectiveOfFit() throws {
+    let data = try rows(60, componentCount: 2, featureCount: 2)
+    for (algorithm, prior, name) in [
+      (Algorithm.em, MixturePrior.none, MixtureReport.Objective.logLikelihood),
+      (.em, .mclust, .logPosterior), (.classification, .none, .classificationLogLikelihood),
+      (.classification, .mclust, .classificationLogPosterior),
+    ] {
+      let fit = try ExpectationMaximization(
+        componentCount: 2, initialization: .randomRows, prior: prior, algorithm: algorithm
+      ).fit(data)
+      let report = MixtureReport(title: "fit", observations: data, fit: fit)
+      #expect(report.objective == name && report.fit?.objective == fit.objective)
+      let values = (try pageData(report.html())["trace"] as? [String: Any])?["values"] as? [Double]
+      #expect(values?.count == fit.trace.count)
+      #expect(
+        zip(values ?? [], fit.trace).allSatisfy {
+          abs($0 - $1.objective) <= 1e-9 * abs($1.objective)
+        })
+    }
+  }
+
   @Test("a rescue is told in words, once for each component")
   func rescues() throws {
     var report = try fullReport()

@@ -101,6 +101,16 @@ import Testing
     expect(.invalidSetting, "limit is -1") { try fit { $0.stoppingRule.iterationLimit = -1 } }
     expect(.invalidSetting, "floor is 1.0") { try fit { $0.covarianceFloor = 1 } }
     expect(.invalidSetting, "threads is 0") { try fit { $0.threadCount = 0 } }
+    expect(.invalidSetting, "k-means is -1", "at most 1000") {
+      try fit { $0.kMeans.iterationLimit = -1 }
+    }
+    expect(.invalidSetting, "k-means is 1001") { try fit { $0.kMeans.iterationLimit = 1001 } }
+    expect(.invalidSetting, "draws 0 rows") { try fit { $0.kMeans.candidateCount = 0 } }
+    expect(.invalidSetting, "draws 101 rows") { try fit { $0.kMeans.candidateCount = 101 } }
+    expect(.invalidSetting, "limited to 1 rows", "2 components") {
+      try fit { $0.kMeans.rowLimit = 1 }
+    }
+    expect(.invalidSetting, "limited to") { try fit { $0.kMeans.rowLimit = .max } }
     expect(.shapeMismatch, "1 labels for 20 rows") { try fit { $0.initialization = .labels([0]) } }
     expect(.invalidSetting, "row 4", "is 2") {
       try fit { $0.initialization = .labels((0..<20).map { $0 == 4 ? 2 : 0 }) }

@@ -31,7 +31,7 @@ private func isSettled(_ centroids: Matrix, _ rows: Observations) -> Bool {
   ) throws -> KMeans {
     var random = RandomStream(seed: seed)
     return try KMeans(
-      rows, count: K, limits: KMeans.Limits(iterations: iterations, skips: skips),
+      rows, count: K, settings: KMeansSettings(iterationLimit: iterations), skips: skips,
       threadCount: threads, random: &random)
   }
 
@@ -72,8 +72,8 @@ private func isSettled(_ centroids: Matrix, _ rows: Observations) -> Bool {
     // Seeded with one candidate, some components have two centroids and others none, so that it takes iterations.
     var random = RandomStream(seed: 2)
     let bounded = try KMeans(
-      rows, count: 30, candidateCount: 1, limits: KMeans.Limits(iterations: 100), threadCount: 1,
-      random: &random)
+      rows, count: 30, settings: KMeansSettings(iterationLimit: 100, candidateCount: 1),
+      threadCount: 1, random: &random)
     let plain = 4000 * 30 * bounded.iterationCount
     #expect(bounded.iterationCount >= 10)
     #expect(bounded.distanceCount < plain / 5)

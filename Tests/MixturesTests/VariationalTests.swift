@@ -461,3 +461,57 @@ private let scikitLearnPosteriors: [PosteriorReference] = [
     for j in 0..<4 { #expect(abs(fit.model.covariances[1][j, j] - reference.variances[j]) < 1e-10) }
   }
 }
+
+@Suite("Observers of variational Bayes") struct VariationalObserverTests {
+  /// What an observer heard, and when it is to end the fit.
+  private final class Ear {
+    var reports: [VariationalReport] = []
+    let end: (VariationalReport) -> Bool
+
+    init(end: @escaping (VariationalReport) -> Bool = { _ in false }) {
+      self.end = end
+    }
+
+    func hear(_ report: VariationalReport) -> ObserverDecision {
+      reports.append(report)
+      return end(report) ? .stop : .proceed
+    }
+  }
+
+  @Test("an observer hears of every posterior and changes no bit", arguments: conjugateStructures)
+  func observing(structure: CovarianceStructure) throws {
+    let rows = try RandomProblem(n: 300, d: 2, K: 3, structure: structure).observations
+    let settings = VariationalBayes(
+      componentCount: 5, covariance: structure, restartCount: 3, seed: 2)
+    let plain = try settings.fit(rows)
+    let ear = Ear()
+    let fit = try settings.fit(rows, observer: ear.hear)
+    #expect(fit.posterior == plain.posterior && fit.restartBounds == plain.restartBounds)
+    #expect(fit.evidenceLowerBound == plain.evidenceLowerBound)
+    let own = ear.reports.filter { $0.restart == fit.restart }
+    #expect(own.map(\.iteration) == fit.trace.map(\.iteration))
+    #expect(own.map(\.evidenceLowerBound) == fit.trace.map(\.evidenceLowerBound))
+    #expect(own.map(\.posterior.expectedWeights) == fit.trace.map(\.expectedWeights))
+    #expect(own.last?.posterior == fit.posterior && own.last?.model == fit.model)
+    #expect(ear.reports.allSatisfy { $0.caseWeight == 300 })
+    #expect(Set(ear.reports.map(\.restart)) == [0, 1, 2])
+  }
+
+  @Test(
+    "an observer may end the fit: with the posterior it was shown, and without further restarts")
+  func stopping() throws {
+    let rows = try RandomProblem(n: 300, d: 2, K: 3, separation: 1).observations
+    let settings = VariationalBayes(
+      componentCount: 5, restartCount: 4,
+      stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 6), seed: 2)
+    let ear = Ear { $0.restart == 1 && $0.iteration == 3 }
+    let fit = try settings.fit(rows, observer: ear.hear)
+    #expect(ear.reports.last?.restart == 1 && ear.reports.last?.iteration == 3)
+    #expect(fit.restartBounds.count == 2)
+    #expect(fit.restartBounds[1] == ear.reports.last?.evidenceLowerBound)
+    let first = Ear { $0.iteration == 2 }
+    let short = try settings.fit(rows, observer: first.hear)
+    #expect(short.stoppingReason == .observer && short.iterationCount == 2)
+    #expect(short.posterior == first.reports.last?.posterior)
+  }
+}

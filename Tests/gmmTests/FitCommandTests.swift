@@ -31,6 +31,54 @@ let twoGroups: String = {
     return try #require(Double(text[start...].prefix { !",\n}".contains($0) }))
   }
 
+  @Test("fit --kmeans takes any of its settings, and the defaults written out change nothing")
+  func kMeans() throws {
+    let arguments = ["fit", "groups.csv", "-k", "3", "--start", "kmeans", "--format", "json"]
+    let plain = try command.run(arguments)
+    #expect(plain.status == 0)
+    for settings in [
+      "iterations=5", "candidates=3", "rows=2048", "rows=2048,iterations=5,candidates=3",
+    ] {
+      #expect(try command.run(arguments + ["--kmeans", settings]).output == plain.output)
+    }
+    for start in ["kmeans", "short-runs", "hierarchical"] {
+      #expect(
+        try command.run(
+          "fit", "groups.csv", "-k", "2", "--start", start, "--kmeans", "iterations=50,candidates=8"
+        ).status == 0)
+    }
+    for other in [["--bayes", "dirichlet"], ["--factors", "1"]] {
+      #expect(
+        try command.run(["fit", "groups.csv", "-k", "2", "--kmeans", "candidates=8"] + other).status
+          == 0)
+    }
+    let few = try command.run("fit", "groups.csv", "-k", "3", "--kmeans", "rows=2")
+    #expect(few.status == 2 && few.errors.contains("limited to 2 rows"))
+  }
+
+  @Test(
+    "k-means settings that mean nothing are wrong usage",
+    arguments: [
+      "", "iterations", "iterations=", "iterations=x", "iterations=-1", "iterations=1001",
+      "candidates=0", "rows=0", "steps=3", "iterations=5,", "iterations=5,iterations=6",
+      "iterations=5=6", "rows=1e5",
+    ])
+  func kMeansUsage(_ settings: String) throws {
+    let result = try command.run("fit", "groups.csv", "--kmeans", settings)
+    #expect(result.status == 64 && result.output.isEmpty)
+    #expect(result.errors.contains("--kmeans"))
+  }
+
+  @Test(
+    "k-means settings with a start that makes no k-means are wrong usage",
+    arguments: ["rows", "random", "labels=kind", "model=m.json"])
+  func kMeansExcludes(_ start: String) throws {
+    let result = try command.run(
+      "fit", "groups.csv", "--start", start, "--kmeans", "iterations=9")
+    #expect(result.status == 64 && result.output.isEmpty)
+    #expect(result.errors.contains("--kmeans and --start"))
+  }
+
   @Test("fit --bayes keeps the components that have rows, and writes the evidence lower bound")
   func bayes() throws {
     for prior in ["dirichlet", "process=0.1"] {
@@ -110,7 +158,7 @@ let twoGroups: String = {
       "--floor 0.01", "--rescue drop", "--start model=m.json --fix means", "--equal-weights",
       "--hard", "--algorithm annealed", "--precision single", "--split-merge 3", "--halving",
       "--criterion icl", "--criterion-plot c.svg", "--search s.json", "--merge-search s.json",
-      "--uncertainty sandwich", "--report r.html", "--checkpoint state", "--progress",
+      "--uncertainty sandwich", "--checkpoint state", "--progress",
       "--covariance VEV",
     ])
   func bayesExcludes(_ other: String) throws {
@@ -120,6 +168,114 @@ let twoGroups: String = {
     #expect(result.output.isEmpty)
     let named = words.last { $0.hasPrefix("--") }!
     #expect(result.errors.contains("--bayes and \(named)"))
+  }
+
+  /// What the script of a page reads.
+  private func pageData(_ name: String) throws -> [String: Any] {
+    let html = try command.read(name)
+    let start = try #require(html.range(of: "id=\"page-data\">"))
+    let end = try #require(html.range(of: "</script>", range: start.upperBound..<html.endIndex))
+    return try object(String(html[start.upperBound..<end.lowerBound]))
+  }
+
+  @Test(
+    "the page of fit --bayes plays the expected mixtures of the kept fit, its curve the evidence lower bound",
+    arguments: [
+      ["-k", "6"], ["-k", "2...5"], ["-k", "4", "--restarts", "3", "--covariance", "tied"],
+    ])
+  func bayesReport(_ options: [String]) throws {
+    let result = try command.run(
+      [
+        "fit", "groups.csv", "--bayes", "dirichlet", "--report", "r.html", "--trace", "t.csv", "-o",
+        "m.json",
+      ]
+        + options)
+    #expect(result.status == 0, "\(result.errors)")
+    let page = try pageData("r.html")
+    #expect(page["objective"] as? String == "evidence lower bound")
+    let html = try command.read("r.html")
+    #expect(html.contains("<figcaption>Evidence lower bound</figcaption>"))
+    #expect(html.contains("at an evidence lower bound of"))
+    let trace = try command.read("t.csv").split(separator: "\n").dropFirst().map {
+      $0.split(separator: ",").compactMap { Double($0) }
+    }
+    let curve = try #require((page["trace"] as? [String: Any])?["values"] as? [Double])
+    #expect(curve.count == trace.count)
+    for (a, b) in zip(curve, trace) { #expect(abs(a - b[1]) < 1e-9 * abs(b[1])) }
+    let frames = try #require(page["frames"] as? [[String: Any]])
+    let model = try object(command.read("m.json"))
+    #expect(frames.count > 1 && frames.first?["iteration"] as? Int == 0)
+    #expect(frames.last?["iteration"] as? Int == trace.count - 1)
+    #expect(frames.last?["K"] as? Int == (model["weights"] as? [Double])?.count)
+    // Components are emptied and do not come back.
+    let counts = frames.compactMap { $0["K"] as? Int }
+    #expect(zip(counts, counts.dropFirst()).allSatisfy { $0 >= $1 })
+    #expect(html.contains("The choice among") == options.contains("2...5"))
+    // The same fit without a page.
+    let plain = try command.run(
+      ["fit", "groups.csv", "--bayes", "dirichlet", "-o", "n.json"] + options)
+    #expect(plain.status == 0)
+    #expect(try command.read("n.json") == command.read("m.json"))
+  }
+
+  @Test(
+    "the text and the page name what was maximised, and the page's curve never falls",
+    arguments: [
+      ([], "log-likelihood"), (["--prior", "mclust"], "log-likelihood + log prior"),
+      (["--hard"], "classification log-likelihood"),
+      (["--hard", "--prior", "shrinkage"], "classification log-likelihood + log prior"),
+    ])
+  func objectives(_ options: [String], _ name: String) throws {
+    let result = try command.run(
+      [
+        "fit", "groups.csv", "-k", "3", "--start", "rows", "--report", "r.html", "--trace", "t.csv",
+        "-o", "m.json",
+      ]
+        + options)
+    #expect(result.status == 0, "\(result.errors)")
+    let page = try pageData("r.html")
+    #expect(page["objective"] as? String == name)
+    let curve = try #require((page["trace"] as? [String: Any])?["values"] as? [Double])
+    // The trace has the objective in a column of its own where it is not the log-likelihood.
+    let trace = try command.read("t.csv").split(separator: "\n").dropFirst().map {
+      $0.split(separator: ",").compactMap { Double($0) }[options.isEmpty ? 1 : 2]
+    }
+    #expect(zip(curve, trace).allSatisfy { abs($0 - $1) < 1e-9 * abs($1) })
+    #expect(zip(trace, trace.dropFirst()).allSatisfy { $1 >= $0 - 1e-12 * abs($0) })
+    let frames = try #require(page["frames"] as? [[String: Any]])
+    let last = try #require(frames.last?["objective"] as? Double)
+    #expect(abs(last - trace.last!) < 1e-9 * abs(last))
+    let (html, capital) = (
+      try command.read("r.html"), name.prefix(1).uppercased() + name.dropFirst()
+    )
+    #expect(html.contains("<figcaption>\(capital)</figcaption>"))
+    #expect(html.contains("at a \(name) of"))
+    #expect(html.contains("<dt>log-likelihood</dt>"))
+    #expect(html.contains("<dt>\(name)</dt>"))
+    #expect(result.output.contains("\nLog-likelihood -"))
+    #expect(result.output.contains(", which the fit maximised") == !options.isEmpty)
+    if !options.isEmpty { #expect(result.output.contains("\n\(capital) -")) }
+    // What a model file tells of.
+    #expect(try command.run("report", "m.json", "groups.csv", "-o", "s.html").status == 0)
+    let kept = options.first == "--hard" ? (options.count > 1 ? nil : "log-likelihood") : name
+    if let kept { #expect(try pageData("s.html")["objective"] as? String == kept) }
+  }
+
+  @Test("the page says that the log-likelihood may fall while another algorithm goes before EM")
+  func stages() throws {
+    for (algorithm, words) in [
+      ("annealed=0.5,7", "The first 7 iterations are of deterministic annealing"),
+      ("stochastic=9", "The first 9 iterations draw a component for each row"),
+    ] {
+      #expect(
+        try command.run(
+          "fit", "groups.csv", "-k", "2", "--algorithm", algorithm, "--report", "r.html"
+        ).status == 0)
+      #expect(try command.read("r.html").contains(words))
+      #expect(try pageData("r.html")["objective"] as? String == "log-likelihood")
+    }
+    _ = try command.run("fit", "groups.csv", "-k", "2", "--report", "r.html")
+    #expect(try !command.read("r.html").contains("may fall"))
   }
 
   @Test("fit --bayes takes gaps and noise")

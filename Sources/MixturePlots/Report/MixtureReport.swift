@@ -24,8 +24,14 @@ public struct MixtureReport: Sendable {
   /// The models on the way to `model`, oldest first. Of more than 120 the first 30, the last and evenly spaced ones between
   /// are shown. `model` itself is added if it is not the last.
   public var frames: [Frame] = []
-  /// The log-likelihood at every iteration; the frames' own if empty.
+  /// What the fit maximised, which the page's curve and the numbers beside the iterations are.
+  public var objective = Objective.logLikelihood
+  /// What was known at every iteration; the frames' own objectives are drawn if empty.
   public var trace: [IterationRecord] = []
+  /// What was known at every iteration of a fit by variational Bayes, which is drawn in place of `trace`.
+  public var variationalTrace: [VariationalRecord] = []
+  /// A remark on the curve and on what the iterations show, under them.
+  public var progressNote: String?
   /// The fits that were compared.
   public var candidates: [Candidate] = []
   /// The criterion that ranks the candidates, and so the one that is drawn first.
@@ -65,28 +71,62 @@ public struct MixtureReport: Sendable {
       title: title, features: features, observations: observations, model: fit.model,
       fit: FitFacts(fit))
     trace = fit.trace
+    objective = Objective(fit)
+  }
+
+  /// What a fit maximised.
+  public enum Objective: String, Sendable, CaseIterable {
+    /// The log-likelihood.
+    case logLikelihood = "log-likelihood"
+    /// The log-likelihood plus the logarithm of the prior's density, up to a constant.
+    case logPosterior = "log-likelihood + log prior"
+    /// The classification log-likelihood: each row counts for its likeliest component.
+    case classificationLogLikelihood = "classification log-likelihood"
+    /// The same with a prior.
+    case classificationLogPosterior = "classification log-likelihood + log prior"
+    /// The evidence lower bound of a posterior.
+    case evidenceLowerBound = "evidence lower bound"
+
+    /// What a fit by EM or classification EM maximised.
+    public init(_ fit: MixtureFit) {
+      switch (fit.classificationLogLikelihood != nil, fit.prior != nil) {
+      case (false, false): self = .logLikelihood
+      case (false, true): self = .logPosterior
+      case (true, false): self = .classificationLogLikelihood
+      case (true, true): self = .classificationLogPosterior
+      }
+    }
+
+    /// It in words, as labels say it.
+    public var name: String { rawValue }
   }
 
   /// The model after some iterations.
   public struct Frame: Sendable {
     /// How many iterations led to the model; 0 is the start.
     public var iteration: Int
-    /// The total log-likelihood of the model.
+    /// The total log-likelihood of the model; NaN if it is not known.
     public var logLikelihood: Double
+    /// What the fit maximises, which is shown where ``MixtureReport/objective`` is not the log-likelihood.
+    public var objective: Double
     /// The model.
     public var model: GaussianMixture
 
-    /// The model after `iteration` iterations.
-    public init(iteration: Int, logLikelihood: Double, model: GaussianMixture) {
+    /// The model after `iteration` iterations; the objective is the log-likelihood unless given.
+    public init(
+      iteration: Int, logLikelihood: Double, objective: Double? = nil, model: GaussianMixture
+    ) {
       self.iteration = iteration
       self.logLikelihood = logLikelihood
+      self.objective = objective ?? logLikelihood
       self.model = model
     }
 
     /// The model that an observer of a fit was shown.
     public init(_ report: IterationReport) {
       self.init(
-        iteration: report.iteration, logLikelihood: report.logLikelihood, model: report.model)
+        iteration: report.iteration, logLikelihood: report.logLikelihood,
+        objective: report.objective, model: report.model)
     }
   }
 
@@ -94,6 +134,8 @@ public struct MixtureReport: Sendable {
   public struct FitFacts: Sendable {
     /// The total log-likelihood of the model.
     public var logLikelihood: Double
+    /// What the fit maximised; the log-likelihood unless set.
+    public var objective: Double
     /// The number of free parameters.
     public var parameterCount: Int
     /// The Bayesian information criterion; smaller is better.
@@ -126,6 +168,7 @@ public struct MixtureReport: Sendable {
       restartCount: Int = 1, rescued: [RescueEvent] = []
     ) {
       self.logLikelihood = logLikelihood
+      objective = logLikelihood
       self.parameterCount = parameterCount
       self.bic = bic
       self.aic = aic
@@ -147,6 +190,7 @@ public struct MixtureReport: Sendable {
         restartCount: max(1, fit.restartLogLikelihoods.count), rescued: fit.rescued)
       spurious = fit.spuriousComponents
       caseWeight = fit.caseWeight
+      objective = fit.objective
     }
   }
 

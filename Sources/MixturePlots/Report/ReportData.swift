@@ -57,7 +57,8 @@ struct ReportData {
       all.append(
         MixtureReport.Frame(
           iteration: max(report.fit?.iterationCount ?? 0, (all.last?.iteration ?? -1) + 1),
-          logLikelihood: report.fit?.logLikelihood ?? .nan, model: model))
+          logLikelihood: report.fit?.logLikelihood ?? .nan,
+          objective: report.fit?.objective ?? .nan, model: model))
     }
     if all.count == 1, report.frames.isEmpty { all[0].iteration = report.fit?.iterationCount ?? 0 }
     frameCount = all.count
@@ -188,12 +189,13 @@ struct ReportData {
           frames.map {
             JSONText.object([
               ("iteration", "\($0.iteration)"),
-              ("logLikelihood", JSONText.number($0.logLikelihood)),
+              ("objective", JSONText.number(value(report, $0))),
               ("K", "\($0.model.componentCount)"),
               ("background", background(of: $0.model, shown, ranges)),
             ])
           })
       ),
+      ("objective", report.objective.name.scriptJSON),
       ("models", packed(all, shown, ranges)),
       ("encoding", isFine ? "\"f32\"" : "\"u16\""),
       ("points", packedCells(rows.values)),
@@ -253,14 +255,25 @@ struct ReportData {
     return JSONText.object(members)
   }
 
-  /// The log-likelihoods to draw: those of the trace, or of the frames; at most 2,000 of them.
+  /// What the page says that a frame's model has reached.
+  private static func value(_ report: MixtureReport, _ frame: MixtureReport.Frame) -> Double {
+    report.objective == .logLikelihood ? frame.logLikelihood : frame.objective
+  }
+
+  /// The values of the objective to draw: those of the trace, or of the frames; at most 2,000 of them.
   static func tracePoints(
     _ report: MixtureReport, _ frames: [MixtureReport.Frame]
   ) -> [(iteration: Int, value: Double)] {
-    let known =
-      report.trace.isEmpty
-      ? frames.map { (iteration: $0.iteration, value: $0.logLikelihood) }
-      : report.trace.map { (iteration: $0.iteration, value: $0.logLikelihood) }
+    let known: [(iteration: Int, value: Double)]
+    if !report.variationalTrace.isEmpty {
+      known = report.variationalTrace.map { ($0.iteration, $0.evidenceLowerBound) }
+    } else if !report.trace.isEmpty {
+      known = report.trace.map {
+        ($0.iteration, report.objective == .logLikelihood ? $0.logLikelihood : $0.objective)
+      }
+    } else {
+      known = frames.map { ($0.iteration, value(report, $0)) }
+    }
     return thinned(known.filter(\.value.isFinite), to: 2000)
   }
 

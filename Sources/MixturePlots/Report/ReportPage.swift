@@ -116,7 +116,10 @@ struct ReportPage {
         text += " It did not converge: it stopped at the limit of \(iterations)"
       case .observer: text += " It was stopped by request after \(iterations)"
       }
-      text += ", at a log-likelihood of \(NumberText.grouped(fit.logLikelihood))."
+      let article = report.objective == .evidenceLowerBound ? "an" : "a"
+      text +=
+        ", at \(article) \(report.objective.name) of "
+        + "\(NumberText.grouped(report.objective == .logLikelihood ? fit.logLikelihood : fit.objective))."
     }
     return text
   }
@@ -333,11 +336,12 @@ struct ReportPage {
     let hasTrace = ReportData.tracePoints(report, data.frames).count > 1
     let hasWeights = data.frames.count > 1
     guard hasTrace || hasWeights else { return "" }
+    let name = report.objective.name
     let trace =
       hasTrace
       ? """
-      <figure><figcaption>Log-likelihood</figcaption><canvas id="trace" role="img" \
-      aria-label="The log-likelihood from iteration to iteration"></canvas></figure>
+      <figure><figcaption>\(name.prefix(1).uppercased() + name.dropFirst())</figcaption><canvas id="trace" role="img" \
+      aria-label="The \(name) from iteration to iteration"></canvas></figure>
 
       """ : ""
     let weights =
@@ -352,6 +356,7 @@ struct ReportPage {
       <div class="\(hasTrace && hasWeights ? "two" : "one")">
       \(trace)\(weights)</div>
       \(hasWeights ? "<p class=\"note\">Point at an iteration in either chart to see the model as it was then.</p>" : "")
+      \(line(report.progressNote, class: "note"))\
       </section>
 
       """
@@ -572,15 +577,17 @@ struct ReportPage {
     case .iterationLimit: reason = "iteration limit"
     case .observer: reason = "by request"
     }
-    let items: [(String, String)] = [
-      ("log-likelihood", NumberText.grouped(fit.logLikelihood)),
-      ("per observation", NumberText.short(fit.logLikelihood / n, digits: 6)),
-      ("BIC", NumberText.grouped(fit.bic)), ("AIC", NumberText.grouped(fit.aic)),
-      ("ICL", NumberText.grouped(fit.icl)),
-      ("free parameters", NumberText.count(fit.parameterCount)),
-      ("iterations", NumberText.count(fit.iterationCount)), ("stopped", reason),
-      ("restart", "\(fit.restart + 1) of \(fit.restartCount)"), ("seed", "\(fit.seed)"),
-    ]
+    let own = [(report.objective.name, NumberText.grouped(fit.objective))]
+    let items: [(String, String)] =
+      (report.objective == .logLikelihood ? [] : own) + [
+        ("log-likelihood", NumberText.grouped(fit.logLikelihood)),
+        ("per observation", NumberText.short(fit.logLikelihood / n, digits: 6)),
+        ("BIC", NumberText.grouped(fit.bic)), ("AIC", NumberText.grouped(fit.aic)),
+        ("ICL", NumberText.grouped(fit.icl)),
+        ("free parameters", NumberText.count(fit.parameterCount)),
+        ("iterations", NumberText.count(fit.iterationCount)), ("stopped", reason),
+        ("restart", "\(fit.restart + 1) of \(fit.restartCount)"), ("seed", "\(fit.seed)"),
+      ]
     return "<section><h2>The fit in numbers</h2>\n<dl>\n"
       + items.map { "<div><dt>\($0.0)</dt><dd>\($0.1.markupEscaped)</dd></div>\n" }.joined()
       + "</dl></section>\n"

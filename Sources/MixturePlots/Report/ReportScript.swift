@@ -709,8 +709,8 @@ let reportScript = #"""
       const frame = frames[state.frame], x = area.x(Math.min(frame.iteration, last));
       pen.strokeStyle = ink.hot; pen.lineWidth = 1.5;
       pen.beginPath(); pen.moveTo(x, area.top); pen.lineTo(x, area.top + area.height); pen.stroke();
-      if (frame.logLikelihood !== null) {
-        pen.beginPath(); pen.arc(x, area.y(frame.logLikelihood), 5, 0, 7); pen.fillStyle = ink.hot; pen.fill();
+      if (frame.objective !== null) {
+        pen.beginPath(); pen.arc(x, area.y(frame.objective), 5, 0, 7); pen.fillStyle = ink.hot; pen.fill();
       }
       seenAreas.set(canvas, { area });
     }
@@ -832,7 +832,7 @@ let reportScript = #"""
       drawsAll = false;
       const slider = byId('slider');
       const text = !page.fitted ? '' : 'Iteration ' + whole(frame.iteration)
-        + (frame.logLikelihood === null ? '' : ' · log-likelihood ' + grouped(frame.logLikelihood));
+        + (frame.objective === null ? '' : ' · ' + page.objective + ' ' + grouped(frame.objective));
       byId('now').textContent = text;
       byId('fitted').setAttribute('aria-label', 'The data and ' + frame.K + (frame.K === 1 ? ' component. ' : ' components. ') + text);
       if (slider) {

@@ -158,6 +158,7 @@ struct CompletedPart: Sendable {
   private let pinned: [Int?]
   private let means: [Double]
   private let deviations: [Double]
+  private let kMeans: KMeansSettings
 
   /// At most `limit` rows: all that count, or one drawn from each of `limit` equal stretches of the table.
   init(
@@ -197,6 +198,7 @@ struct CompletedPart: Sendable {
     }
     means = scale.means
     deviations = scale.variances.map { $0.squareRoot() }
+    kMeans = settings.kMeans
     var completed = matrix
     if let annotations, !annotations.isComplete {
       completed = try Self.one(scale, settings, rows).expectedValues(of: rows)
@@ -227,7 +229,7 @@ struct CompletedPart: Sendable {
   }
 
   /// The statistics of a partition of the rows, by weighted k-means in which rows of a known component stay with it, and its
-  /// centroids. k-means++ seeds the components of which no row is known.
+  /// centroids. k-means++ seeds the components of which no row is known, greedily if more than one row is drawn for each.
   func partition(
     _ K: Int, form: CovarianceStructure.Form, random: inout RandomStream
   ) -> (centroids: Matrix, statistics: SufficientStatistics) {
@@ -266,15 +268,22 @@ struct CompletedPart: Sendable {
     for k in 0..<K where points[k] == nil {
       let potential =
         nearest.contains(.infinity) ? weights : zip(weights, nearest).map { $0 * $1 }
-      let row = draw(potential)
-      points[k] = standardized.row(row)
-      for other in 0..<m {
-        nearest[other] = min(nearest[other], squaredDistance(other, points[k]!))
+      // Of the rows drawn the first that leaves least.
+      var best: (row: Int, nearest: [Double], left: Double)?
+      for _ in 0..<(kMeans.candidateCount ?? 1) {
+        let row = draw(potential)
+        let point = standardized.row(row)
+        let closer = (0..<m).map { min(nearest[$0], squaredDistance($0, point)) }
+        let left = (0..<m).reduce(0) { $0 + weights[$1] * closer[$1] }
+        if best.map({ left < $0.left }) ?? true { best = (row, closer, left) }
       }
+      points[k] = standardized.row(best!.row)
+      nearest = best!.nearest
     }
     var centroids = points.map { $0! }
     var labels = Array(repeating: 0, count: m)
-    for _ in 0..<6 {
+    // The last assignment makes the partition.
+    for _ in 0...kMeans.iterationLimit {
       var sums = Array(repeating: Array(repeating: 0.0, count: d), count: K)
       var totals = Array(repeating: 0.0, count: K)
       for row in 0..<m {
@@ -370,7 +379,7 @@ extension ExpectationMaximization {
     var random = RandomStream(seed: seed, stream: UInt64(restart))
     let part = try CompletedPart(
       source,
-      limit: DrawnPart.rowLimit(
+      limit: kMeans.rowLimit(
         componentCount: K, featureCount: source.featureCount, form: form), scale: scale,
       settings: self, random: &random)
     switch initialization {
@@ -382,7 +391,7 @@ extension ExpectationMaximization {
     case .shortRuns:
       if let plan = ShortRuns.plan(
         rowCount: source.observationCount, featureCount: source.featureCount, componentCount: K,
-        form: form)
+        form: form, kMeans: kMeans)
       {
         return try shortRuns(
           plan, on: part.rows, scale: scale, componentCount: K, restart: restart,

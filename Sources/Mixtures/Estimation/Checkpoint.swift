@@ -212,6 +212,9 @@ extension ExpectationMaximization {
     if initialization != kept.initialization {
       throw .checkpointMismatch("is of a fit with another start")
     }
+    if kMeans != kept.kMeans {
+      throw .checkpointMismatch("is of a fit that started from k-means with other settings")
+    }
   }
 }
 

@@ -99,7 +99,7 @@ final class Expectation<Source: ObservationSource> {
   /// What rows carry beside their features; nil until it is needed.
   private var annotated: AnnotatedRows<Source>?
 
-  /// The share of all responsibilities that was zero in the last call, if it was asked.
+  /// The share of responsibilities that were zero in the last call, of those that were looked at.
   private var zeroShare = 0.0
 
   private final class Worker {
@@ -109,6 +109,8 @@ final class Expectation<Source: ObservationSource> {
     var screened: ScreenedBlock?
     var screenedBlockCount = 0
     var zeroCount = 0
+    /// How many rows' responsibilities were looked at for zeros.
+    var countedRows = 0
     init(_ workspace: Workspace) { self.workspace = workspace }
   }
 
@@ -139,6 +141,8 @@ final class Expectation<Source: ObservationSource> {
   private static var screenedFeatures: Int { 32 }
   /// The share of zeros from which on screening pays: it costs half a solve for every pair, and saves one for every zero.
   private static var screenedShare: Double { 0.7 }
+  /// Zeros are looked for in one of so many shards, so that rows without any pay little for it.
+  private static var countedShards: Int { 8 }
 
   /// The statistics of all rows under a model, about the model's means.
   ///
@@ -215,6 +219,7 @@ final class Expectation<Source: ObservationSource> {
             if let zeroCount {
               worker.screenedBlockCount += (part.count + grid.rowsPerBlock - 1) / grid.rowsPerBlock
               worker.zeroCount += zeroCount
+              worker.countedRows += part.count
               continue
             }
           }
@@ -223,7 +228,10 @@ final class Expectation<Source: ObservationSource> {
             try source.load(rows, into: workspace)
             workspace.computeLogJoint(model)
             workspace.normalize(K, into: &statistics)
-            if isWide { worker.zeroCount += workspace.countZeros(K) }
+            if isWide, shard % Self.countedShards == 0 {
+              worker.zeroCount += workspace.countZeros(K)
+              worker.countedRows += rows.count
+            }
             workspace.accumulate(into: &statistics)
           }
         }
@@ -260,10 +268,11 @@ final class Expectation<Source: ObservationSource> {
     }
     // Not after an error, which leaves half a shard in a workspace.
     workers = pool.withLock { $0.idle + $0.busy }
+    let countedRows = workers.reduce(0) { $0 + $1.countedRows }
     zeroShare =
-      Double(workers.reduce(0) { $0 + $1.zeroCount })
-      / (Double(source.observationCount) * Double(K))
-    for worker in workers { worker.zeroCount = 0 }
+      countedRows == 0
+      ? 0 : Double(workers.reduce(0) { $0 + $1.zeroCount }) / (Double(countedRows) * Double(K))
+    for worker in workers { (worker.zeroCount, worker.countedRows) = (0, 0) }
     return statistics
   }
 

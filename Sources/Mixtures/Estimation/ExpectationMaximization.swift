@@ -21,6 +21,8 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
   public var equalWeights: Bool
   /// Where to start.
   public var initialization: Initialization
+  /// How the k-means is made that a start may be sought by.
+  public var kMeans: KMeansSettings
   /// How many times to start; the end with the largest objective (without a prior: log-likelihood) is kept. Starts that make no random choice are
   /// made once.
   public var restartCount: Int
@@ -82,12 +84,13 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
     algorithm: Algorithm = .em, acceleration: Acceleration = .quasiNewton,
     splitMerge: Int = 0, halving: Bool = false,
     skipping: Bool = true, precision: Precision = .double, seed: UInt64 = 0,
-    threadCount: Int? = nil
+    threadCount: Int? = nil, kMeans: KMeansSettings = KMeansSettings()
   ) {
     self.componentCount = componentCount
     self.covariance = covariance
     self.equalWeights = equalWeights
     self.initialization = initialization
+    self.kMeans = kMeans
     self.restartCount = restartCount
     self.stoppingRule = stoppingRule
     self.covarianceFloor = covarianceFloor
@@ -128,7 +131,9 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       skipping: try container.decode(Bool.self, forKey: .skipping),
       precision: try container.decodeIfPresent(Precision.self, forKey: .precision) ?? .double,
       seed: try container.decode(UInt64.self, forKey: .seed),
-      threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount))
+      threadCount: try container.decodeIfPresent(Int.self, forKey: .threadCount),
+      kMeans: try container.decodeIfPresent(KMeansSettings.self, forKey: .kMeans)
+        ?? KMeansSettings())
     factors = try container.decodeIfPresent(FactorStructure.self, forKey: .factors)
   }
 
@@ -279,6 +284,7 @@ public struct ExpectationMaximization: Sendable, Codable, Equatable {
       splitMerge >= 0 && splitMerge <= 10_000,
       "the number of moves to try is \(splitMerge); it must be at least 0 and at most 10000.")
     try algorithm.requireValid(precision: precision)
+    try kMeans.requireValid(componentCount: componentCount)
     try require(
       threadCount ?? 1 >= 1,
       "the number of threads is \(threadCount ?? 1); it must be at least 1.")

@@ -13,7 +13,7 @@ public enum Initialization: Sendable, Equatable, Codable {
   case shortRuns
   /// An M-step from the partition that k-means finds, in units of each feature's standard deviation: centroids seeded by
   /// greedy k-means++ and moved by at most five of Lloyd's iterations, on a random part of the table as large as for
-  /// ``shortRuns``.
+  /// ``shortRuns``. ``ExpectationMaximization/kMeans`` has other numbers.
   case kMeans
   /// An M-step from groups of a random part of the table, as large as for ``shortRuns``: k-means makes many small groups of
   /// it, and those are merged two by two, always those whose union costs the classification likelihood least.
@@ -62,7 +62,7 @@ extension ExpectationMaximization {
     case .shortRuns:
       let plan = ShortRuns.plan(
         rowCount: source.observationCount, featureCount: source.featureCount, componentCount: K,
-        form: form)
+        form: form, kMeans: kMeans)
       if let plan {
         return try shortRuns(
           plan, on: source, scale: scale, componentCount: K, restart: restart,
@@ -130,12 +130,12 @@ extension ExpectationMaximization {
     threadCount: Int, count: (_ rowCount: Int) -> Int
   ) throws(MixtureError) -> (rows: Observations, centroids: Matrix) {
     var random = RandomStream(seed: seed, stream: UInt64(restart))
-    let limit = DrawnPart.rowLimit(
+    let limit = kMeans.rowLimit(
       componentCount: K, featureCount: source.featureCount, form: covariance.form)
     let part = try DrawnPart(source, limit: limit, scale: scale, random: &random)
     let centroids = try KMeans(
-      part.standardized, count: count(part.rows.observationCount), threadCount: threadCount,
-      random: &random
+      part.standardized, count: count(part.rows.observationCount), settings: kMeans,
+      threadCount: threadCount, random: &random
     ).centroids
     return (part.rows, part.original(centroids))
   }

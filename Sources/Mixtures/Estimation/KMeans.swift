@@ -10,19 +10,11 @@
 /// (Hamerly 2010, [doi:10.1137/1.9781611972801.12](https://doi.org/10.1137/1.9781611972801.12)). The bounds are widened by
 /// more than rounding can be, so that passing rows over changes no bit.
 struct KMeans {
-  /// When Lloyd's iterations end.
-  struct Limits {
-    /// The largest number of iterations. A start needs few: EM moves centroids on, and from where more of Lloyd's
-    /// iterations lead it ends no higher.
-    var iterations = 5
-    /// Whether rows that cannot change their centroid are passed over; it changes no result.
-    var skips = true
-  }
-
   private let rows: Observations
   private let grid: ShardGrid
   private let threadCount: Int
-  private let limits: Limits
+  private let iterationLimit: Int
+  private let skips: Bool
   /// The current centroids, K × d.
   private(set) var centroids: Matrix
   /// How many distances Lloyd's iterations computed.
@@ -34,20 +26,24 @@ struct KMeans {
   ///
   /// - Parameters:
   ///   - rows: m rows in memory, in the units that distances are measured in.
-  ///   - candidateCount: How many rows are drawn for each centroid, of which the best becomes it; 2 + ⌊ln K⌋ by default.
+  ///   - settings: How many rows are drawn for each centroid, and how often centroids move.
+  ///   - skips: Whether rows that cannot change their centroid are passed over; it changes no result.
   /// - Complexity: O(m·K·d·(log K + iterations)); memory O(m·log K + shards·K·d).
   init(
-    _ rows: Observations, count K: Int, candidateCount: Int? = nil, limits: Limits = Limits(),
-    threadCount: Int, random: inout RandomStream
+    _ rows: Observations, count K: Int, settings: KMeansSettings = KMeansSettings(),
+    skips: Bool = true, threadCount: Int, random: inout RandomStream
   ) throws(MixtureError) {
     self.rows = rows
-    self.limits = limits
+    self.skips = skips
+    iterationLimit = settings.iterationLimit
     grid = ShardGrid(rowCount: rows.observationCount, featureCount: rows.featureCount)
     self.threadCount = ThreadTeam.worthwhile(
       threadCount, rowCount: rows.observationCount, componentCount: K,
       elementsPerMoment: rows.featureCount)
     centroids = Matrix(repeating: 0, rowCount: 0, columnCount: rows.featureCount)
-    try seed(K, candidateCount: candidateCount ?? 2 + Int(Kernels.log(Double(K))), random: &random)
+    try seed(
+      K, candidateCount: settings.candidateCount ?? 2 + Int(Kernels.log(Double(K))), random: &random
+    )
     try move()
   }
 
@@ -115,8 +111,8 @@ struct KMeans {
     }
     let partition = Partition(rowCount: n, shardCount: grid.shardCount, K: K, d: d)
     var drift = Drift(K: K)
-    for iteration in 0..<limits.iterations {
-      let changed = try assign(partition, drift, all: iteration == 0 || !limits.skips)
+    for iteration in 0..<iterationLimit {
+      let changed = try assign(partition, drift, all: iteration == 0 || !skips)
       iterationCount = iteration + 1
       distanceCount += changed.distances
       if changed.rows == 0 { break }
@@ -161,7 +157,7 @@ struct KMeans {
             partition.move(row, to: label, shard: shard, rows: rows)
           }
         }
-        if limits.skips { findLower(partition, indices, workspace, narrowed) }
+        if skips { findLower(partition, indices, workspace, narrowed) }
       }
       counts.withLock {
         $0.rows += changedRows

@@ -15,10 +15,11 @@ struct ShortRuns: Equatable {
   /// What is done for n rows, or nil if any short run would cost too much: more than about three iterations on all rows,
   /// and more than about ten milliseconds of one processor.
   static func plan(
-    rowCount n: Int, featureCount d: Int, componentCount K: Int, form: CovarianceStructure.Form
+    rowCount n: Int, featureCount d: Int, componentCount K: Int, form: CovarianceStructure.Form,
+    kMeans: KMeansSettings = KMeansSettings()
   ) -> ShortRuns? {
     guard K > 1 else { return nil }
-    let limit = DrawnPart.rowLimit(componentCount: K, featureCount: d, form: form)
+    let limit = kMeans.rowLimit(componentCount: K, featureCount: d, form: form)
     // One core takes about 1 ns for a row and component and 0.05 ns more for each element of the second moments, and half
     // a nanosecond for each of the d³ steps that make a covariance into factors.
     let perRow = 1 + 0.05 * Double(form.elementCount(featureCount: d))
@@ -62,7 +63,9 @@ extension ExpectationMaximization {
       var random = RandomStream(
         seed: seed, stream: UInt64(candidate + 1) << 16 | UInt64(restart))
       let centroids = try part.original(
-        KMeans(part.standardized, count: K, threadCount: threads, random: &random).centroids)
+        KMeans(
+          part.standardized, count: K, settings: kMeans, threadCount: threads, random: &random
+        ).centroids)
       let statistics = try part.rows.partition(
         by: centroids, scale: scale, form: covariance.form, threadCount: threads)
       return PartitionCandidate(centroids: centroids, statistics: statistics)

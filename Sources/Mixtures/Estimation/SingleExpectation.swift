@@ -9,6 +9,18 @@ public enum Precision: String, Sendable, Codable, CaseIterable {
   ///
   /// Rows are taken about the mean of the data and scaled by powers of two before they are rounded, so neither offsets nor
   /// units cost digits.
+  ///
+  /// **Numerics.** With u = 2⁻²⁴, o the mean of the data, and for a row x and a component y = L⁻¹ (x − μ), L Lᵀ = Σ,
+  /// aⱼ = √(Σ⁻¹)ⱼⱼ and κ = Σⱼ aⱼ √Σⱼⱼ, the log joint density of the row and the component is off by at most
+  ///
+  ///     ε = δ (‖y‖ + δ/2) + u (‖y‖²/2 + 3 (c* − c) + d),
+  ///     δ = (η ‖y‖ + 2 u Σⱼ aⱼ (|xⱼ − oⱼ| + |μⱼ − oⱼ|)) / (1 − η),  η = (d + 8) (κ + 1) u < 1,
+  ///
+  /// where c = log w − (d log 2π + log det Σ) / 2 and c* is the largest c of all components. κ is the condition of the
+  /// whitened rows: d if features are uncorrelated, and more the better they predict each other, since aⱼ √Σⱼⱼ is the root
+  /// of feature j's variance inflation factor. The row's log density is off by at most ε̄ + u (2 K + 44 + |log p(x) − c*|)
+  /// with ε̄ = log Σₖ rₖ exp εₖ, and its responsibility rₖ by rₖ (exp(εₖ + ε̄ + (K + 90) u) − 1) + e⁻⁴⁰. The
+  /// log-likelihood of an E-step is off by at most the sum over rows. Neither an offset of the data nor their units enter.
   case single
 }
 

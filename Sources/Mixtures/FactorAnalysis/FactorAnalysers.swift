@@ -30,6 +30,8 @@ public struct FactorAnalysers: Sendable, Codable, Equatable {
   /// Where to start. A partition or a model gives a covariance for each component, and the factors begin at its principal
   /// components.
   public var initialization: Initialization
+  /// How the k-means is made that a start may be sought by.
+  public var kMeans = KMeansSettings()
   /// How many times to start; the likeliest end is kept.
   public var restartCount: Int
   /// When to stop iterating.
@@ -118,7 +120,7 @@ public struct FactorAnalysers: Sendable, Codable, Equatable {
       equalWeights: equalWeights, initialization: initialization, restartCount: restartCount,
       stoppingRule: stoppingRule, covarianceFloor: uniquenessFloor, rescuePolicy: rescuePolicy,
       background: background, acceleration: acceleration, skipping: skipping,
-      precision: precision, seed: seed, threadCount: threadCount)
+      precision: precision, seed: seed, threadCount: threadCount, kMeans: kMeans)
     settings.factors = structure
     return settings
   }

@@ -30,6 +30,8 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   public var precisionPrior: PrecisionPrior
   /// Where to start.
   public var initialization: Initialization
+  /// How the k-means is made that a start may be sought by.
+  public var kMeans = KMeansSettings()
   /// How many times to start; the end with the largest bound is kept. Starts that make no random choice are made once.
   public var restartCount: Int
   /// When to stop iterating; gains are those of the bound, per observation.
@@ -67,7 +69,10 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   /// Rows may have gaps, noise, projections and limits: the posterior is then also over what they do not tell of their
   /// features, independent of the parameters given the components that rows belong to.
   ///
-  /// - Parameter source: n rows of d features.
+  /// - Parameters:
+  ///   - source: n rows of d features.
+  ///   - observer: Called after every bound, on the calling thread and restart after restart; it may end the fit. Without an
+  ///     observer, restarts on tables so small that an iteration cannot use all threads are made side by side.
   /// - Returns: The best of the restarts.
   /// - Throws: ``MixtureError/Code/invalidSetting``, ``MixtureError/Code/shapeMismatch``,
   ///   ``MixtureError/Code/invalidModel`` or ``MixtureError/Code/notPositiveDefinite`` for settings and priors out of
@@ -81,11 +86,14 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
   /// **Numerics.** The bound never falls by more than rounding. With the default priors, adding a constant to a feature
   /// changes nothing beyond rounding, and scaling it lowers the bound by the case weight times the logarithm of the scale
   /// (spherical structures: scaling all features alike). A responsibility below e⁻⁴⁰ is zero.
-  public func fit(_ source: some ObservationSource) throws(MixtureError) -> VariationalFit {
+  public func fit(
+    _ source: some ObservationSource,
+    observer: ((VariationalReport) -> ObserverDecision)? = nil
+  ) throws(MixtureError) -> VariationalFit {
     let starts = ExpectationMaximization(
       componentCount: componentCount, covariance: covariance, initialization: initialization,
       restartCount: restartCount, stoppingRule: stoppingRule, seed: seed,
-      threadCount: threadCount)
+      threadCount: threadCount, kMeans: kMeans)
     try starts.requireValidSettings()
     try requireValidSettings()
     try source.requireRowsAndColumns()
@@ -100,14 +108,16 @@ public struct VariationalBayes: Sendable, Codable, Equatable {
 
     let ends = try starts.runs(
       starts.usedRestartCount, on: source, threadCount: threadCount,
-      add: { (ends: inout VariationalEnds, later) in ends.add(later) }
+      isObserved: observer != nil,
+      add: { (ends: inout VariationalEnds, later) in ends.add(later) },
+      isLast: { $0.best.stoppingReason == .observer }
     ) { (restart, threadCount) throws(MixtureError) in
       let start = try starts.start(
         on: source, scale: scale, componentCount: K, restart: restart, threadCount: threadCount)
       return VariationalEnds(
         try VariationalRun(
           on: source, from: start, prior: prior, settings: self, restart: restart,
-          threadCount: threadCount))
+          threadCount: threadCount, observer: observer))
     }
     let best = ends.best
     return VariationalFit(
@@ -202,7 +212,8 @@ private struct VariationalRun {
 
   init(
     on source: some ObservationSource, from start: Start, prior: VariationalPrior,
-    settings: VariationalBayes, restart: Int, threadCount: Int
+    settings: VariationalBayes, restart: Int, threadCount: Int,
+    observer: ((VariationalReport) -> ObserverDecision)?
   ) throws(MixtureError) {
     let began = ContinuousClock.now
     let structure = settings.covariance
@@ -236,8 +247,16 @@ private struct VariationalRun {
           expectedWeights: posterior.expectedWeights,
           seconds: Double(whole) + Double(part) * 1e-18))
       if iteration > 0 { gains.append((bound - last) / caseWeight) }
+      let decision = observer?(
+        VariationalReport(
+          restart: restart, iteration: iteration, posterior: posterior, evidenceLowerBound: bound,
+          caseWeight: caseWeight, seconds: trace.last?.seconds ?? 0))
       if rule.isMet(gains: gains) {
         stoppingReason = .converged
+        return
+      }
+      if decision == .stop {
+        stoppingReason = .observer
         return
       }
       if iteration >= rule.iterationLimit { return }

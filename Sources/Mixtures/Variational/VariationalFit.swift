@@ -59,3 +59,22 @@ public struct VariationalRecord: Sendable, Codable, Equatable {
   /// Seconds since the restart began.
   public let seconds: Double
 }
+
+/// What an observer of a fit by variational Bayes is given at each iteration, after the bound of its posterior is known.
+public struct VariationalReport: Sendable {
+  /// Which restart this is, from 0.
+  public let restart: Int
+  /// How many iterations led to `posterior`; 0 is the start.
+  public let iteration: Int
+  /// The current posterior.
+  public let posterior: VariationalPosterior
+  /// Its evidence lower bound, which the fit maximises.
+  public let evidenceLowerBound: Double
+  /// Σᵢ wᵢ; n of plain rows.
+  public let caseWeight: Double
+  /// Seconds since the restart began.
+  public let seconds: Double
+
+  /// The plug-in mixture: expected weights, expected means, and the inverses of the expected precisions.
+  public var model: GaussianMixture { posterior.model }
+}
