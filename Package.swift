@@ -69,7 +69,8 @@ let package = Package(
     .testTarget(
       name: "MixturePlotsTests", dependencies: ["MixturePlots", "Mixtures"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "gmmTests", dependencies: ["gmm"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "gmmTests", dependencies: ["gmm", "Mixtures"], swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )

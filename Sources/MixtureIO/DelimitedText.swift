@@ -464,12 +464,17 @@ struct DelimitedTextReader {
             // Short texts lie in the array itself; whoever uses them puts a number beside each.
             labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
             labels.append(text)
-          case Layout.known: known.append(cell.text)
+          case Layout.known:
+            try known.append(
+              cell.text,
+              at: Self.place(file: window.name, line: rowLine, column: column, layout: layout))
           case Layout.labelAndKnown:
             let text = cell.text
             labelBytes += text.utf8.count > 15 ? 56 + text.utf8.count : 24
             labels.append(text)
-            known.append(text)
+            try known.append(
+              text, at: Self.place(file: window.name, line: rowLine, column: column, layout: layout)
+            )
           case Layout.leftOut:
             if cell.number != nil || layout.readsLimits && CellLimits.matches(cell.text) {
               throw Self.mixed(layout, column: column)

@@ -73,8 +73,8 @@ struct NumPyFile {
   let name: String
   /// Whether the file is a plain one, any part of which can be had.
   let isPlain: Bool
-  /// Whether each row is a square matrix, by rows.
-  let holdsMatrices: Bool
+  /// The shape of the matrix that each row is, by rows; nil if rows are no matrices.
+  let matrixShape: (rowCount: Int, columnCount: Int)?
   private let input: InputFile
 
   /// How many bytes the numbers take.
@@ -82,7 +82,7 @@ struct NumPyFile {
 
   /// Reads what stands in front of the elements.
   ///
-  /// - Parameter allowsMatrices: Whether an array of n × d × d is taken, as n rows of d · d numbers.
+  /// - Parameter allowsMatrices: Whether an array of n × m × d is taken, as n rows of m · d numbers.
   /// - Throws: What ``NumPyArray/map(path:)`` says.
   init(_ input: InputFile, allowsMatrices: Bool = false) throws(MixtureError) {
     self.input = input
@@ -90,15 +90,11 @@ struct NumPyFile {
     isPlain = input.plainSize != nil
     let header = try Header(input)
     var shape = header.shape
-    holdsMatrices = allowsMatrices && shape.count == 3
-    if holdsMatrices {
-      guard shape[1] == shape[2], shape[1] < 1 << 31 else {
-        throw MixtureError(
-          .malformedFile,
-          "\(name) holds an array of shape (\(NumPyArray.listed(shape))); covariances need the shape (n, d, d)."
-        )
-      }
+    if allowsMatrices, shape.count == 3, shape[1] < 1 << 31, shape[2] < 1 << 31 {
+      matrixShape = (shape[1], shape[2])
       shape = [shape[0], shape[1] * shape[2]]
+    } else {
+      matrixShape = nil
     }
     guard shape.count == 1 || shape.count == 2 else {
       throw MixtureError(

@@ -214,8 +214,10 @@ private struct CarriedColumns {
         .values(of: Array(selection.upper.indices))
     }
     if let label = selection.known {
-      for value in try whole.selecting(columns: [label]).values(of: [0]) {
-        known.append(plainText(value))
+      let places = places
+      for (row, value) in try whole.selecting(columns: [label]).values(of: [0]).enumerated() {
+        try known.append(
+          plainText(value), at: "\(places.text(first + row)), column \(label + 1)")
       }
     }
   }
@@ -278,7 +280,15 @@ public func readNoise(path: String) throws(MixtureError) -> MeasurementNoise {
     let matrix = try Matrix(
       rowCount: whole.observationCount, columnCount: whole.featureCount,
       elements: whole.values(of: Array(0..<whole.featureCount)))
-    if array.holdsMatrices { return .covariances(matrix) }
+    if let order = array.matrixShape {
+      guard order.rowCount == order.columnCount else {
+        throw MixtureError(
+          .malformedFile,
+          "\(array.name) holds an array of shape (\(matrix.rowCount), \(order.rowCount), \(order.columnCount)); "
+            + "covariances need the shape (n, d, d).")
+      }
+      return .covariances(matrix)
+    }
     for (index, value) in matrix.elements.enumerated() where value < 0 {
       let (row, column) = index.quotientAndRemainder(dividingBy: matrix.columnCount)
       throw AnnotationCheck.noise(

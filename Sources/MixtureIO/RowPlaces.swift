@@ -47,44 +47,97 @@ struct RowPlaces: Sendable, Equatable {
 }
 
 /// Which rows are known to belong to which component, as a column of labels says.
+///
+/// A cell holds a label, or several with `|` between them, of which the row belongs to one: `setosa|virginica`. So no label
+/// holds that sign.
 public struct KnownLabels: Sendable, Equatable {
   /// The different labels, in order of first appearance: label k names component k.
   public private(set) var names: [String] = []
-  /// For each row the number of its label; −1 where nothing is known, −2 of the background.
+  /// The different sets of labels that rows belong to, in order of first appearance, with
+  /// `KnownComponents.background` for the background.
+  public private(set) var sets: [Set<Int>] = []
+  /// For each row the number of its set; −1 where nothing is known.
   public private(set) var numbers: [Int32] = []
-  /// The number of rows that are known to be background.
-  public var backgroundCount: Int { numbers.count { $0 == Self.background } }
   /// What stands for the background; it is none of the names.
   public let backgroundLabel: String?
-  private var known: [String: Int32] = [:]
+  private var labels: [String: Int] = [:]
+  private var cells: [String: Int32] = [:]
+  private var setNumbers: [Set<Int>: Int32] = [:]
 
-  /// What stands for the background in place of a label's number.
-  public static let background: Int32 = -2
+  /// What separates the labels of a cell.
+  public static let separator: Character = "|"
 
   /// No rows yet.
   init(backgroundLabel: String? = nil) { self.backgroundLabel = backgroundLabel }
 
-  /// The first row of each label.
-  public private(set) var firstRows: [Int] = []
+  /// The labels that a row may belong to; nil if nothing is known of it.
+  public subscript(row: Int) -> Set<Int>? {
+    numbers[row] < 0 ? nil : sets[Int(numbers[row])]
+  }
+
+  /// What a label's number stands for, in words.
+  public func name(_ label: Int) -> String {
+    label == KnownComponents.background ? backgroundLabel ?? "" : names[label]
+  }
+
+  /// How many rows belong to each set.
+  public var rowCounts: [Int] {
+    var counts = Array(repeating: 0, count: sets.count)
+    for number in numbers where number >= 0 { counts[Int(number)] += 1 }
+    return counts
+  }
+
+  /// Whether a cell names the background.
+  public var hasBackground: Bool { sets.contains { $0.contains(KnownComponents.background) } }
 
   /// Whether a cell says that nothing is known.
   static func isUnknown(_ text: String) -> Bool { text.isEmpty || MissingMark.matches(text) }
 
-  mutating func append(_ text: String) {
-    if let backgroundLabel, text == backgroundLabel {
-      numbers.append(Self.background)
+  /// Takes the cell of the next row.
+  ///
+  /// - Throws: ``MixtureError/Code/malformedFile`` for a cell of several labels of which one is empty or there twice.
+  mutating func append(
+    _ text: String, at place: @autoclosure () -> String
+  ) throws(MixtureError) {
+    if let number = cells[text] {
+      numbers.append(number)
       return
     }
-    guard !Self.isUnknown(text) else {
+    guard !Self.isUnknown(text) || text == backgroundLabel else {
       numbers.append(-1)
       return
     }
-    if known[text] == nil {
-      known[text] = Int32(names.count)
-      names.append(text)
-      firstRows.append(numbers.count)
+    let parts = text.split(separator: Self.separator, omittingEmptySubsequences: false)
+    var set: Set<Int> = []
+    for part in parts {
+      let bare = parts.count == 1 ? text : part.trimmed
+      guard !Self.isUnknown(bare) || bare == backgroundLabel else {
+        throw MixtureError(
+          .malformedFile,
+          "\(place()): \"\(text)\" has a label that is empty. Write labels of which one is right as a|b, and leave the cell "
+            + "empty if nothing is known.")
+      }
+      guard set.insert(number(of: bare)).inserted else {
+        throw MixtureError(
+          .malformedFile,
+          "\(place()): \"\(text)\" names \"\(bare)\" twice; name each label once.")
+      }
     }
-    numbers.append(known[text]!)
+    let number = setNumbers[set] ?? Int32(sets.count)
+    if setNumbers[set] == nil {
+      setNumbers[set] = number
+      sets.append(set)
+    }
+    cells[text] = number
+    numbers.append(number)
+  }
+
+  private mutating func number(of label: String) -> Int {
+    if label == backgroundLabel { return KnownComponents.background }
+    if let number = labels[label] { return number }
+    labels[label] = names.count
+    names.append(label)
+    return names.count - 1
   }
 
   /// Forgets all but the first rows.
@@ -92,10 +145,17 @@ public struct KnownLabels: Sendable, Equatable {
 
   /// What a fit is told.
   public var components: KnownComponents {
-    KnownComponents(
-      numbers.map {
-        $0 == Self.background ? KnownComponents.background : $0 < 0 ? nil : Int($0)
-      })
+    KnownComponents(sets: numbers.map { $0 < 0 ? nil : sets[Int($0)] })
+  }
+}
+
+extension Substring {
+  /// Without spaces and tabs at either end.
+  fileprivate var trimmed: String {
+    var text = self
+    while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+    while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+    return String(text)
   }
 }
 

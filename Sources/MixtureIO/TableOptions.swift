@@ -20,7 +20,8 @@ public struct TableOptions: Sendable, Equatable {
   public var allowsMissing: Bool
   /// A column of case weights; it is no feature.
   public var weightColumn: String?
-  /// A column that names the component that a row is known to belong to, empty where nothing is known; it is no feature.
+  /// A column that names the component that a row is known to belong to, or with `a|b` several of which it belongs to one;
+  /// empty where nothing is known. It is no feature.
   public var knownLabelColumn: String?
   /// The columns with the standard deviation of each feature's noise, in the order of the features; they are no features.
   public var noiseColumns: [String]
@@ -33,9 +34,11 @@ public struct TableOptions: Sendable, Equatable {
   public var upperColumns: [String] = []
   /// Whether limits of cells without a value come from elsewhere, so that cells may be empty as if they were missing.
   public var hasOtherLimits = false
+  /// Whether rows may hold projections of their features, which leave cells empty.
+  public var hasProjections = false
   /// Whether rows are told of by their lines even if nothing that they carry is read with them.
   public var placesRows = false
-  /// What stands in the column of known labels for the background.
+  /// What stands in the column of known labels for the background, alone or as one of several.
   public var backgroundLabel: String?
 
   /// Options; the default takes all columns that hold numbers.
@@ -66,6 +69,7 @@ public struct TableOptions: Sendable, Equatable {
   /// Whether cells may be without a value. Of which nothing is known of those is found when all is read.
   var allowsGaps: Bool {
     allowsMissing || !lowerColumns.isEmpty || !upperColumns.isEmpty || hasOtherLimits
+      || hasProjections
   }
 
   /// How many bytes of memory what rows carry takes for each of them.

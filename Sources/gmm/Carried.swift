@@ -17,6 +17,38 @@ struct GapOptions: ParsableArguments {
   @OptionGroup var limits: LimitOptions
 
   @OptionGroup var noise: NoiseOptions
+
+  @OptionGroup var projections: ProjectionOptions
+
+  func validate() throws {
+    try projections.requireNoLimits(limits)
+  }
+}
+
+/// What rows measure in place of their features.
+struct ProjectionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Rows hold linear combinations of the features: an array of n × d × d, for each row the matrix R of them in the \
+      first m rows and NaN in the others (all NaN, or the identity: the row holds its features), or of d × d for all \
+      rows. The row's first m cells hold the m numbers, with noise, if any, in the same cells; its other cells are empty.
+      """, valueName: "FILE.npy"))
+  var projections: String?
+
+  /// Refuses what is said of features, where rows hold others.
+  func requireNoLimits(_ limits: LimitOptions) throws {
+    guard projections != nil else { return }
+    let others = [
+      ("--limits", limits.limits), ("--lower", limits.lower != nil),
+      ("--upper", limits.upper != nil), ("--window", limits.window != nil),
+    ]
+    if let other = others.first(where: \.1) {
+      throw ValidationError(
+        "--projections and \(other.0) exclude each other: limits and windows are those of features."
+      )
+    }
+  }
 }
 
 /// Cells of which limits are known, and the window outside of which nothing was observed.
@@ -195,6 +227,7 @@ struct Carried {
   private var upperColumns: [String] = []
   private var weightFile: (path: String, values: [Double])?
   private var noiseFile: (path: String, noise: MeasurementNoise)?
+  private var projectionFile: (path: String, array: ProjectionArray)?
   private var lowerFile: (path: String, values: Matrix)?
   private var upperFile: (path: String, values: Matrix)?
 
@@ -204,13 +237,15 @@ struct Carried {
     backgroundLabel: String? = nil
   ) throws {
     try self.init(
-      missing: gaps.missing, limits: gaps.limits, noise: gaps.noise, weights: weights,
-      labels: labels, backgroundLabel: backgroundLabel)
+      missing: gaps.missing, limits: gaps.limits, noise: gaps.noise,
+      projections: gaps.projections, weights: weights, labels: labels,
+      backgroundLabel: backgroundLabel)
   }
 
   init(
-    missing: Bool, limits: LimitOptions, noise: NoiseOptions? = nil, weights: WeightOptions? = nil,
-    labels: String? = nil, backgroundLabel: String? = nil
+    missing: Bool, limits: LimitOptions, noise: NoiseOptions? = nil,
+    projections: ProjectionOptions, weights: WeightOptions? = nil, labels: String? = nil,
+    backgroundLabel: String? = nil
   ) throws {
     allowsMissing = missing
     readsLimits = limits.limits
@@ -231,6 +266,9 @@ struct Carried {
       } else {
         noiseColumns = try Self.columns(name, "--noise")
       }
+    }
+    if let name = projections.projections {
+      projectionFile = (name, try ProjectionArray(path: name))
     }
     if let name = limits.lower {
       if Self.isFile(name) {
@@ -268,7 +306,8 @@ struct Carried {
   /// Whether rows carry nothing.
   var isEmpty: Bool {
     !allowsMissing && weightColumn == nil && noiseColumns.isEmpty && labelColumn == nil
-      && weightFile == nil && noiseFile == nil && !hasLimits && window == nil
+      && weightFile == nil && noiseFile == nil && projectionFile == nil && !hasLimits
+      && window == nil
   }
 
   private var hasLimits: Bool {
@@ -279,7 +318,11 @@ struct Carried {
   /// Whether rows may differ in what of them is known.
   var hasGaps: Bool {
     allowsMissing || !noiseColumns.isEmpty || noiseFile != nil || hasLimits
+      || projectionFile != nil
   }
+
+  /// How many different projections there are.
+  var projectionCount: Int { projectionFile?.array.matrices.count ?? 0 }
 
   /// How many bytes the files take in memory.
   var fileBytes: Int {
@@ -290,7 +333,7 @@ struct Carried {
     case .shared, nil: break
     }
     for file in [lowerFile, upperFile] { numbers += file?.values.elements.count ?? 0 }
-    return 8 * numbers
+    return 8 * numbers + (projectionFile?.array.byteCount ?? 0)
   }
 
   /// Has the reader read the columns.
@@ -298,6 +341,7 @@ struct Carried {
     options.allowsMissing = allowsMissing
     options.readsLimits = readsLimits
     options.hasOtherLimits = lowerFile != nil || upperFile != nil
+    options.hasProjections = projectionFile != nil
     options.placesRows = window != nil
     options.weightColumn = weightColumn
     options.knownLabelColumn = labelColumn
@@ -343,6 +387,14 @@ struct Carried {
       }
       annotations.noise = noiseFile.noise
     }
+    if let (path, array) = projectionFile {
+      if let count = array.rowCount {
+        try requireRows(count, n, path, "projection\(count == 1 ? "" : "s")")
+      }
+      try requireColumns(array.featureCount, "projections", path, of: table)
+      annotations.projections = array.projections(ofRows: n)
+      try table.requireCells(of: annotations.projections, allowsMissing: allowsMissing)
+    }
     if let known = table.knownLabels { annotations.knownComponents = known.components }
     annotations.window = try window.map { (window) throws(MixtureError) in
       try window.window(of: table)
@@ -357,7 +409,8 @@ struct Carried {
       return try table.with(annotations)
     } catch {
       // All else was looked at where it was read.
-      throw noiseFile.map { MixtureError(error.code, "\($0.path): \(error.message)") } ?? error
+      let path = error.message.contains("projection") ? projectionFile?.path : noiseFile?.path
+      throw path.map { MixtureError(error.code, "\($0): \(error.message)") } ?? error
     }
   }
 
@@ -422,6 +475,8 @@ struct CarriedFacts {
   /// The number of cells of which limits are known, and of rows that have such.
   private(set) var limitedCells = 0
   private(set) var limitedRows = 0
+  /// The number of rows that hold projections of their features.
+  private(set) var projectedRows = 0
   /// Rows of which nothing is known, and those that have no weight.
   private(set) var emptyRows = 0
   private(set) var weightlessRows = 0
@@ -439,6 +494,8 @@ struct CarriedFacts {
     var deviations: Matrix?
     if case .standardDeviations(let matrix) = annotations?.noise { deviations = matrix }
     let (limits, window) = (annotations?.limits, annotations?.window)
+    let projections = annotations?.projections
+    projectedRows = projections?.indices.count { $0 != nil } ?? 0
     guard annotations?.allowsMissing ?? false || deviations != nil || limits != nil else {
       caseWeight = weights?.reduce(0, +) ?? Double(n)
       weightlessRows = weights?.count { $0 == 0 } ?? 0
@@ -461,7 +518,8 @@ struct CarriedFacts {
             limits.map { $0.lower[row, j] > -.infinity || $0.upper[row, j] < .infinity } ?? false
           }
           let limited = limits == nil ? 0 : (0..<d).count { rows[i, $0].isNaN && isLimited($0) }
-          let missing = (0..<d).count {
+          let length = projections?.indices[row].map { projections!.matrices[$0].rowCount } ?? d
+          let missing = (0..<length).count {
             rows[i, $0].isNaN ? !isLimited($0) : deviations?[row, $0] == .infinity
           }
           limitedCells += limited
@@ -471,7 +529,7 @@ struct CarriedFacts {
           let weight = weights?[row] ?? 1
           if weight == 0 {
             weightless += 1
-          } else if missing == d, !hasWindow(rows, i) {
+          } else if missing == length, !hasWindow(rows, i) {
             empty += 1
           } else {
             sum += weight
@@ -498,6 +556,13 @@ struct CarriedFacts {
       sentences.append(
         "Of \(Terminal.count(limitedCells, "cell")) of \(Terminal.count(limitedRows, "row")) only limits are known."
       )
+    }
+    if projectedRows > 0, let count = annotations?.projections?.matrices.count {
+      sentences.append(
+        "\(Terminal.count(projectedRows, "row")) \(projectedRows == 1 ? "holds" : "hold") "
+          + (count == 1
+            ? "a projection of the features."
+            : "projections of the features, \(count) different ones."))
     }
     if emptyRows > 0 {
       sentences.append(

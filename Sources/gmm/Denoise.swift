@@ -7,10 +7,11 @@ import Mixtures
 /// `gmm denoise`
 struct Denoise: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what the true values of noisy rows are, by a model.",
+    abstract: "Say what the true values of noisy or projected rows are, by a model.",
     discussion: """
       Prints for every row the mean of its true values, given what was measured and how precisely, and the standard \
-      deviation of each, in columns named sd_ and the feature.
+      deviation of each, in columns named sd_ and the feature. With --projections they are those of the features that \
+      rows are projections of.
       """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
@@ -32,9 +33,10 @@ struct Denoise: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if gaps.noise.noise == nil {
+    if gaps.noise.noise == nil, gaps.projections.projections == nil {
       throw ValidationError(
-        "--noise is missing: name the columns or the file that tell how precise the rows are.")
+        "--noise is missing: name the columns or the file that tell how precise the rows are, or with --projections the "
+          + "file that tells what they hold.")
     }
     if let covariances, !covariances.lowercased().hasSuffix(".npy") {
       throw ValidationError("--covariances writes a NumPy array; give a name that ends in .npy.")

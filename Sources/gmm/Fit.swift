@@ -75,8 +75,10 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Column that names the component that a row is known to belong to; empty where it is not known.",
-      valueName: "COLUMN"))
+      """
+      Column that names the component that a row is known to belong to, or several of which it belongs to one, as in a|b; \
+      empty where nothing is known. Names hold no |.
+      """, valueName: "COLUMN"))
   var labels: String?
 
   @Option(
@@ -90,8 +92,10 @@ struct Fit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What stands in the column of --labels for rows that are known to be background; needs --background.",
-      valueName: "NAME"))
+      """
+      What stands in the column of --labels for rows that are known to be background, or may be (a|NAME); needs \
+      --background.
+      """, valueName: "NAME"))
   var backgroundLabel: String?
 
   @Option(help: ArgumentHelp("Start R times and keep the best end.", valueName: "R"))
@@ -286,6 +290,11 @@ struct Fit: ParsableCommand {
           "--background-label needs --labels: \"\(backgroundLabel)\" stands in the column that it names."
         )
       }
+      guard !backgroundLabel.contains(KnownLabels.separator) else {
+        throw ValidationError(
+          "--background-label is \"\(backgroundLabel)\"; a name holds no |, which stands between names."
+        )
+      }
       guard background != nil else {
         throw ValidationError(
           "--background-label needs --background, which the rows of that label belong to.")
@@ -449,6 +458,7 @@ struct Fit: ParsableCommand {
     var working = workingMemory(startingModel?.mixture)
     working.carriedBytes = carried.fileBytes
     working.hasGaps = carried.hasGaps
+    working.projectionCount = carried.projectionCount
     let table = try input.read(
       options, memory: input.memory.map { working.limit($0) }, carried: carried, common)
     // What was read with the table lies beside it from now on.
@@ -476,13 +486,13 @@ struct Fit: ParsableCommand {
     // Each known label is a component.
     let least = max(1, known?.names.count ?? 1)
     if let known, let labels {
-      if let backgroundLabel, known.backgroundCount == 0 {
+      if let backgroundLabel, !known.hasBackground {
         throw MixtureError(
           .invalidSetting,
           "--background-label: no row has \"\(backgroundLabel)\" in column \(labels); its labels are "
             + "\(known.names.isEmpty ? "none" : FitReport.list(known.names)).")
       }
-      if known.names.isEmpty, known.backgroundCount == 0 {
+      if known.sets.isEmpty {
         common.notice("column \(labels) holds no label, so no component is known.")
       }
       try requireRoom(for: known, column: labels)
@@ -554,7 +564,7 @@ struct Fit: ParsableCommand {
           "row \(row + 1) has no label in column \(column); --start labels needs one for every row."
         )
       }
-      if let known, known.numbers[row] == KnownLabels.background {
+      if known?[row] == [KnownComponents.background] {
         throw MixtureError(
           .invalidAnnotation,
           "\(table.place(ofRow: row)): the row is known to be background, but --start labels needs a component for "
@@ -563,11 +573,11 @@ struct Fit: ParsableCommand {
       let number = numbers[label] ?? numbers.count
       numbers[label] = number
       result.append(number)
-      if let known, known.numbers[row] >= 0, Int(known.numbers[row]) != number {
+      if let known, let set = known[row], !set.contains(number) {
         throw MixtureError(
           .invalidAnnotation,
           "\(table.place(ofRow: row)): the row starts in \"\(label)\" (column \(column)), but is known to belong to "
-            + "\"\(known.names[Int(known.numbers[row])])\" (column \(labels ?? "")). Correct one of them, or start "
+            + "\(set.sorted().map { "\"\(known.name($0))\"" }.joined(separator: " or ")) (column \(labels ?? "")). Correct one of them, or start "
             + "elsewhere.")
       }
     }
@@ -591,20 +601,33 @@ struct Fit: ParsableCommand {
 
   /// Which known label names which component, and how many rows it has.
   private func labelSentence(_ known: KnownLabels?) -> String? {
-    guard let known, let labels, !known.names.isEmpty || known.backgroundCount > 0 else {
-      return nil
+    guard let known, let labels, !known.sets.isEmpty else { return nil }
+    // Of rows whose component is known, and of those that belong to one of several.
+    var counts: [Int: Int] = [:]
+    var severalCount = 0
+    for (set, count) in zip(known.sets, known.rowCounts) {
+      if set.count == 1, let label = set.first {
+        counts[label] = count
+      } else {
+        severalCount += count
+      }
     }
-    var counts = Array(repeating: 0, count: known.names.count)
-    for number in known.numbers where number >= 0 { counts[Int(number)] += 1 }
+    func rows(_ label: Int) -> String { Terminal.count(counts[label] ?? 0, "row") }
     var parts = known.names.prefix(40).enumerated().map {
-      "\($0.offset) is \"\($0.element)\" (\(Terminal.count(counts[$0.offset], "row")))"
+      "\($0.offset) is \"\($0.element)\" (\(rows($0.offset)))"
     }
     let more = known.names.count > 40 ? " and so on" : ""
-    if known.backgroundCount > 0, let label = known.backgroundLabel {
-      parts.append(
-        "the background is \"\(label)\" (\(Terminal.count(known.backgroundCount, "row")))")
+    if known.hasBackground {
+      let label = KnownComponents.background
+      parts.append("the background is \"\(known.name(label))\" (\(rows(label)))")
     }
-    return "Components named by column \(labels): \(parts.joined(separator: ", "))\(more)."
+    let several =
+      severalCount == 0
+      ? ""
+      : "; \(Terminal.count(severalCount, "row")) "
+        + "\(severalCount == 1 ? "belongs" : "belong") to one of several"
+    return
+      "Components named by column \(labels): \(parts.joined(separator: ", "))\(more)\(several)."
   }
 
   private func requireCount(

@@ -10,9 +10,10 @@ struct Impute: ParsableCommand {
     abstract: "Fill missing cells by what a model expects.",
     discussion: """
       Prints the features of every row, with missing cells (empty, NA, N/A, NaN or NULL) filled by their mean given the \
-      cells that are there, and those of which limits are known by their mean between those. With --draws M it prints M tables, one behind the other, in which they are drawn, and a column \
-      imputation that counts them from 0: analyse each, and the spread of the results tells what the gaps cost. Cells that \
-      are there stay as they are.
+      cells that are there, and those of which limits are known by their mean between those. Rows of --projections get the \
+      features that they are projections of. With --draws M it prints M tables, one behind the other, in which they are \
+      drawn, and a column imputation that counts them from 0: analyse each, and the spread of the results tells what the \
+      gaps cost. Cells that are there stay as they are.
       """)
 
   @Argument(help: "The model file that gmm fit -o wrote.")
@@ -21,6 +22,8 @@ struct Impute: ParsableCommand {
   @OptionGroup var input: DataArguments
 
   @OptionGroup var limits: LimitOptions
+
+  @OptionGroup var projections: ProjectionOptions
 
   @Option(
     help: ArgumentHelp("Draw missing cells, M times, in place of their means.", valueName: "M"))
@@ -33,6 +36,7 @@ struct Impute: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    try projections.requireNoLimits(limits)
     if let draws, draws < 1 {
       throw ValidationError("--draws is \(draws); it must be at least 1.")
     }
@@ -43,7 +47,9 @@ struct Impute: ParsableCommand {
     let mixture = document.mixture
     let d = mixture.featureCount
     let table = try input.read(
-      for: document, common, carried: Carried(missing: true, limits: limits), resultColumns: d + 1)
+      for: document, common,
+      carried: Carried(missing: true, limits: limits, projections: projections),
+      resultColumns: d + 1)
     let columns =
       document.featureNames.map { TableWriter.Column($0) }
       + (draws == nil ? [] : [TableWriter.Column("imputation", isWhole: true)])

@@ -54,6 +54,8 @@ struct WorkingMemory: Sendable {
   var carriedBytes = 0
   /// Whether rows may differ in what of them is known.
   var hasGaps = false
+  /// How many projections rows hold, each of which has factors of its own.
+  var projectionCount = 0
   /// What is asked of k-means.
   var kMeans = KMeansSettings()
 
@@ -78,7 +80,8 @@ struct WorkingMemory: Sendable {
     // Factors of the measurements that many rows share, and the part of the table that starts are sought on.
     let gaps =
       hasGaps ? (65_536 + 128 * d * d + threads * 8 * d * d) * (K + 1) * 3 + 3 * drawn : 0
-    let numbers = workspaces + statistics + models + drawn + kept + gaps
+    let projected = Double(projectionCount) * (K * (3 * d * d + 4 * d + 24) + 2 * d * d + 32)
+    let numbers = workspaces + statistics + models + drawn + kept + gaps + projected
     let mebibyte = 1_048_576.0
     // The program itself, each thread's share of the allocator, and the text of pages with up to 20,000 drawn rows.
     let rest = (28 + threads + 48 * Double(pictureCount)) * mebibyte

@@ -115,7 +115,8 @@ struct DataArguments: ParsableArguments {
       componentCount: mixture.componentCount, form: mixture.structure.form,
       threadCount: common.threadCount,
       results: (resultColumns == 0 ? 0 : rowsPerPart(columnCount: resultColumns), resultColumns),
-      pictureCount: pictureCount, carriedBytes: carried.fileBytes, hasGaps: carried.hasGaps)
+      pictureCount: pictureCount, carriedBytes: carried.fileBytes, hasGaps: carried.hasGaps,
+      projectionCount: carried.projectionCount)
     return try read(options, memory: working.limit(memory), carried: carried, common)
   }
 }

@@ -2,7 +2,8 @@
 
 import Mixtures
 
-/// The rows of a table that a picture shows: all of them, or some taken evenly from first to last.
+/// The rows of a table that a picture shows: all of them, or some taken evenly from first to last. Rows that hold projections
+/// have no place among the features; they are left out, or, if there are no others, drawn nowhere.
 struct DrawnRows {
   /// The number of rows of the table.
   let observationCount: Int
@@ -30,9 +31,16 @@ struct DrawnRows {
         .emptyObservations,
         "the table has \(n) rows and \(d) columns; a picture needs at least one of each.")
     }
-    let m = min(n, max(1, limit))
+    let projections = source.annotations?.projections?.indices
+    let places = projections.map { choices in (0..<n).filter { choices[$0] == nil } }
+    let choice = places.flatMap { $0.isEmpty ? nil : $0 }
+    let total = choice?.count ?? n
+    let m = min(total, max(1, limit))
     // Row ⌊i n / m⌋, split so that the product cannot overflow.
-    let indices = (0..<m).map { $0 * (n / m) + $0 * (n % m) / m }
+    let indices = (0..<m).map {
+      let number = $0 * (total / m) + $0 * (total % m) / m
+      return choice?[number] ?? number
+    }
     var values: [Double] = []
     values.reserveCapacity(m * d)
     let block = 4096
@@ -49,7 +57,7 @@ struct DrawnRows {
         for index in wanted {
           for column in 0..<d {
             let value = rows[index - start, column]
-            values.append(value.isFinite ? value : .nan)
+            values.append(value.isFinite && projections?[index] == nil ? value : .nan)
           }
         }
       }

@@ -99,7 +99,7 @@ public enum MeasurementNoise: Sendable, Equatable {
 
 /// Linear combinations of the features that rows measure in place of them: row i holds R xᵢ, with R one of some matrices.
 public struct Projections: Sendable, Equatable {
-  /// The matrices, each m × d with 1 ≤ m ≤ d.
+  /// The matrices, each m × d with 1 ≤ m ≤ d and linearly independent rows.
   public var matrices: [Matrix]
   /// Which of them each row measures; nil for a row that holds its features as they are. A row of m numbers has them in
   /// its first m cells, and NaN in the others.
@@ -343,16 +343,28 @@ extension RowAnnotations {
     _ projections: Projections, rowCount n: Int, featureCount d: Int
   ) throws(MixtureError) {
     try requireCount(projections.indices.count, n, "choices of a projection")
+    /// A matrix by the first row that measures it.
+    func name(_ number: Int) -> String {
+      projections.indices.firstIndex(of: number).map {
+        "the projection of row \($0) (counted from 0)"
+      } ?? "projection \(number)"
+    }
     for (number, matrix) in projections.matrices.enumerated() {
       guard matrix.columnCount == d, matrix.rowCount >= 1, matrix.rowCount <= d else {
         throw MixtureError(
           .shapeMismatch,
-          "projection \(number) is \(matrix.rowCount) × \(matrix.columnCount); for \(d) features it must have "
+          "\(name(number)) is \(matrix.rowCount) × \(matrix.columnCount); for \(d) features it must have "
             + "\(d) columns and at most \(d) rows.")
       }
       guard matrix.elements.allSatisfy(\.isFinite) else {
         throw MixtureError(
-          .invalidAnnotation, "projection \(number) holds a number that is not finite.")
+          .invalidAnnotation, "\(name(number)) holds a number that is not finite.")
+      }
+      guard matrix.outerProduct() != nil else {
+        throw MixtureError(
+          .invalidAnnotation,
+          "\(name(number)) has \(matrix.rowCount == 1 ? "a row of zeros" : "linearly dependent rows"); leave out what "
+            + "the others determine.")
       }
     }
     if let row = projections.indices.firstIndex(where: {

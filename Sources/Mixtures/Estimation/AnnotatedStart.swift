@@ -5,6 +5,10 @@
 extension DataScale {
   /// Measures rows with missing cells, noise or projections: by the cells that are there, feature by feature. Correlations
   /// are left out.
+  ///
+  /// A row of a projection stands for the nearest x to the mean that is measured so. The mean is that of least squares,
+  /// A μ = Σ w R⁺ y with A = Σ w R⁺R, and the variance of feature j the sum of squares over Aⱼⱼ; of rows that select features
+  /// these are the mean and variance of the cells.
   static func measure(
     incomplete source: some ObservationSource, form: CovarianceStructure.Form
   ) throws(MixtureError) -> (moments: SufficientStatistics, means: [Double], variances: [Double]) {
@@ -12,16 +16,20 @@ extension DataScale {
     let layout = try RowLayout(source, leavingOut: true)
     let weights = source.annotations?.caseWeights?.values
     let projections = source.annotations?.projections
+    let matrices = projections?.matrices ?? []
     var inverses: [Matrix] = []
-    for matrix in projections?.matrices ?? [] { inverses.append(try matrix.pseudoinverse()) }
+    for matrix in matrices { inverses.append(matrix.pseudoinverse()) }
     // Weight, Σ w (x − o) and Σ w (x − o)² of each feature, about an origin that moves to the mean for the second pass.
-    var origin = Array(repeating: Double.nan, count: d)
+    var origin = Array(repeating: projections == nil ? Double.nan : 0, count: d)
     var sums = Array(repeating: (weight: 0.0, first: 0.0, second: 0.0), count: d)
     var rowWeight = 0.0
+    var choiceWeights = Array(repeating: 0.0, count: matrices.count)
+    var shifts = origin
     var means = origin
     for pass in 0..<2 {
       sums = Array(repeating: (0, 0, 0), count: d)
       rowWeight = 0
+      choiceWeights = Array(repeating: 0, count: matrices.count)
       let step = ShardGrid.rowsPerBlock(featureCount: d)
       for start in stride(from: 0, to: source.observationCount, by: step) {
         let end = Swift.min(start + step, source.observationCount)
@@ -39,14 +47,18 @@ extension DataScale {
               sums[j].second += w * difference * difference
             }
             if let choice = projections?.indices[row] {
-              // The shortest x that is measured so.
-              let inverse = inverses[choice]
+              let (R, inverse) = (matrices[choice], inverses[choice])
+              choiceWeights[choice] += w
+              let residuals = (0..<R.rowCount).map { k in
+                let value = rows[i, k]
+                return value.isNaN ? 0 : (0..<d).reduce(value) { $0 - R[k, $1] * origin[$1] }
+              }
               for j in 0..<d {
-                let x = (0..<inverse.columnCount).reduce(0) {
-                  let value = rows[i, $1]
-                  return $0 + (value.isNaN ? 0 : inverse[j, $1] * value)
+                let difference = residuals.indices.reduce(0) {
+                  $0 + inverse[j, $1] * residuals[$1]
                 }
-                add(j, x)
+                sums[j].first += w * difference
+                sums[j].second += w * difference * difference
               }
             } else {
               for j in 0..<d where !rows[i, j].isNaN { add(j, rows[i, j]) }
@@ -54,9 +66,25 @@ extension DataScale {
           }
         }
       }
-      means = (0..<d).map {
-        sums[$0].weight > 0 ? origin[$0] + sums[$0].first / sums[$0].weight : 0
+      if projections == nil {
+        shifts = sums.map { $0.first / $0.weight }
+      } else {
+        var normal = Matrix(repeating: 0, rowCount: d, columnCount: d)
+        for (choice, weight) in choiceWeights.enumerated() where weight > 0 {
+          let (R, inverse) = (matrices[choice], inverses[choice])
+          for i in 0..<d {
+            for j in 0...i {
+              normal[i, j] += weight * (0..<R.rowCount).reduce(0) { $0 + inverse[i, $1] * R[$1, j] }
+            }
+          }
+        }
+        for j in 0..<d {
+          normal[j, j] += sums[j].weight
+          sums[j].weight = normal[j, j]
+        }
+        shifts = leastSquares(normal, sums.map(\.first))
       }
+      means = (0..<d).map { sums[$0].weight > 0 ? origin[$0] + shifts[$0] : 0 }
       if pass == 0 { origin = means }
     }
     if let j = sums.firstIndex(where: { !($0.weight > 0) }) {
@@ -64,10 +92,7 @@ extension DataScale {
         .degenerateObservations,
         "\(source.describeFeature(j)) has no value in any row that counts. Leave the column out.")
     }
-    let variances = sums.map {
-      let mean = $0.first / $0.weight
-      return max($0.second / $0.weight - mean * mean, 0)
-    }
+    let variances = zip(sums, shifts).map { max($0.second / $0.weight - $1 * $1, 0) }
     let form: CovarianceStructure.Form = form == .full ? .full : .diagonal
     var moments = SufficientStatistics(
       origins: Matrix(unchecked: means, rowCount: 1, columnCount: d), form: form)
@@ -79,27 +104,42 @@ extension DataScale {
     }
     return (moments, means, variances)
   }
+
+  /// The x with A x = b, of a positive semidefinite A in the lower triangle of a matrix; where that leaves x open, a short
+  /// one.
+  private static func leastSquares(_ A: Matrix, _ b: [Double]) -> [Double] {
+    let d = b.count
+    func packed(_ ridge: Double) -> [Double] {
+      (0..<d).flatMap { i in (0...i).map { A[i, $0] * (i == $0 ? 1 + ridge : 1) } }
+    }
+    let cholesky =
+      Cholesky(packed: packed(0), order: d, tolerance: 1e-6)
+      ?? Cholesky(raising: packed(1e-6), order: d)
+    return cholesky.solve(b)
+  }
 }
 
 extension Matrix {
-  /// R⁺ = Rᵀ (R Rᵀ)⁻¹, for a matrix of full row rank.
-  func pseudoinverse() throws(MixtureError) -> Matrix {
-    let (m, d) = (rowCount, columnCount)
+  /// The factor of R Rᵀ; nil if rows of R are linearly dependent.
+  func outerProduct() -> Cholesky? {
     var square: [Double] = []
-    for i in 0..<m {
+    for i in 0..<rowCount {
       for j in 0...i {
-        square.append((0..<d).reduce(0) { $0 + self[i, $1] * self[j, $1] })
+        square.append((0..<columnCount).reduce(0) { $0 + self[i, $1] * self[j, $1] })
       }
     }
-    guard let cholesky = Cholesky(packed: square, order: m, tolerance: 1e-12) else {
-      throw MixtureError(
-        .invalidAnnotation,
-        "a projection of \(m) rows has linearly dependent rows; leave out those that the others determine."
-      )
+    return Cholesky(packed: square, order: rowCount, tolerance: 1e-12)
+  }
+
+  /// R⁺ = Rᵀ (R Rᵀ)⁻¹, for a matrix of full row rank, d × m.
+  func pseudoinverse() -> Matrix {
+    let (m, d) = (rowCount, columnCount)
+    guard let product = outerProduct() else {
+      preconditionFailure("the rows of projections are independent where they are taken in")
     }
     var result = Matrix(repeating: 0, rowCount: d, columnCount: m)
     for j in 0..<d {
-      let solution = cholesky.solve((0..<m).map { self[$0, j] })
+      let solution = product.solve((0..<m).map { self[$0, j] })
       for i in 0..<m { result[j, i] = solution[i] }
     }
     return result

@@ -384,6 +384,102 @@ private struct SlowExpectation {
     }
   }
 
+  @Test
+  func
+    `starts measure projections that are unit vectors as missing cells, wherever the features lie`()
+    throws
+  {
+    let truth: [Double] = [1e4, -300, 7]
+    let problem = try RandomProblem(n: 240, d: 3, K: 2, seed: 71)
+    var gaps = problem.observations.matrix
+    for i in 0..<240 { for j in 0..<3 { gaps[i, j] += truth[j] } }
+    let whole = gaps
+    var packed = gaps
+    var indices: [Int?] = []
+    for i in 0..<240 {
+      guard i % 3 > 0 else {
+        indices.append(nil)
+        continue
+      }
+      let lacking = i % 3 == 1 ? 0 : 1
+      let cells = (0..<3).filter { $0 != lacking }
+      for (position, j) in cells.enumerated() { packed[i, position] = gaps[i, j] }
+      packed[i, 2] = .nan
+      gaps[i, lacking] = .nan
+      indices.append(lacking)
+    }
+    let matrices = [
+      try Matrix(rows: [[0, 1, 0], [0, 0, 1]]), try Matrix(rows: [[1, 0, 0], [0, 0, 1]]),
+    ]
+    let missing = try DataScale.measure(
+      incomplete: Observations(gaps, annotations: RowAnnotations(allowsMissing: true)), form: .full)
+    let projected = try DataScale.measure(
+      incomplete: Observations(
+        packed,
+        annotations: RowAnnotations(projections: Projections(matrices, indices: indices))),
+      form: .full)
+    // Sums of 240 numbers, each with the rounding of the largest feature.
+    let rounding = 240 * 1e4 * Double.ulpOfOne
+    for j in 0..<3 {
+      #expect(abs(missing.means[j] - projected.means[j]) <= rounding)
+      #expect(abs(missing.variances[j] - projected.variances[j]) <= rounding * missing.variances[j])
+    }
+    // Of an invertible matrix for all rows they are those of the features.
+    let R = try Matrix(rows: [[1, 1, 0], [0, 1, 2], [1, 0, 1]])
+    var images = whole
+    for i in 0..<240 {
+      for k in 0..<3 { images[i, k] = (0..<3).reduce(0) { $0 + R[k, $1] * whole[i, $1] } }
+    }
+    let plain = try DataScale.measure(
+      incomplete: Observations(whole, annotations: RowAnnotations(allowsMissing: true)), form: .full
+    )
+    let image = try DataScale.measure(
+      incomplete: Observations(
+        images,
+        annotations: RowAnnotations(
+          projections: Projections([R], indices: Array(repeating: 0, count: 240)))), form: .full)
+    for j in 0..<3 {
+      // R⁻¹ has elements up to 1, so a feature has the rounding of three.
+      #expect(abs(plain.means[j] - image.means[j]) <= 9 * rounding)
+      #expect(abs(plain.variances[j] - image.variances[j]) <= 9 * rounding * plain.variances[j])
+    }
+    // Lines in all directions leave no feature out, and determine the mean.
+    var lines = Matrix(repeating: .nan, rowCount: 240, columnCount: 3)
+    var directions: [Matrix] = []
+    for i in 0..<240 {
+      let direction: [Double] = [
+        Kernels.exp(-Double(i % 7)), Double(i % 5) - 2, Double(i % 4) - 1.5,
+      ]
+      directions.append(try Matrix(rows: [direction]))
+    }
+    for i in 0..<240 {
+      lines[i, 0] = (0..<3).reduce(0) { $0 + directions[i][0, $1] * truth[$1] }
+    }
+    let point = try DataScale.measure(
+      incomplete: Observations(
+        lines,
+        annotations: RowAnnotations(projections: Projections(directions, indices: Array(0..<240)))),
+      form: .full)
+    // The normal equations have a condition of some 100 here.
+    for j in 0..<3 { #expect(abs(point.means[j] - truth[j]) <= 100 * rounding) }
+  }
+
+  @Test func `projections with dependent rows are refused, by the first row that measures them`()
+    throws
+  {
+    let table = Matrix(repeating: 1, rowCount: 4, columnCount: 3)
+    for rows in [[[0.0, 0, 0]], [[1, 2, 3], [2, 4, 6]], [[1, 0, 0], [0, 1, 0], [1, 1, 0]]] {
+      let annotations = RowAnnotations(
+        projections: Projections(
+          [try Matrix(rows: [[1, 0, 0]]), try Matrix(rows: rows)], indices: [0, nil, 1, 1]))
+      let error = #expect(throws: MixtureError.self) {
+        try Observations(table, annotations: annotations)
+      }
+      #expect(error?.code == .invalidAnnotation)
+      #expect(error?.message.hasPrefix("the projection of row 2 (counted from 0)") ?? false)
+    }
+  }
+
   @Test func `with all components known one M-step is the end`() throws {
     let problem = try RandomProblem(n: 400, d: 3, K: 3, seed: 61)
     let observations = try Observations(
