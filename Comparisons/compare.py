@@ -130,6 +130,8 @@ class Other:
             return
         try:
             limit = 10 * self.patience
+            # The first fit after a pause pays for memory that the next ones find in place: of no time of its own.
+            self.ask("fit 1", limit)
             short, long = self.ask("fit 1", limit), self.ask(f"fit {self.iterations}", limit)
         except Failure as failure:
             self.leave(failure)
