@@ -96,6 +96,7 @@ class Other:
             env=os.environ | {v: str(options.threads) for v in variables})
 
     def ask(self, request, limit):
+        self.signal(signal.SIGCONT)
         try:
             self.process.stdin.write(f"{request}\n")
             self.process.stdin.flush()
@@ -108,6 +109,7 @@ class Other:
             self.messages.seek(0)
             last = (self.messages.read().strip() or "no message").splitlines()[-1]
             raise Failure(f"it ended with status {self.process.wait()}: {last[:200]}")
+        self.signal(signal.SIGSTOP)  # or what it does after its answer would take time from the next program
         answer = json.loads(line)
         if isinstance(answer, dict):
             raise Failure(answer["error"])
@@ -152,11 +154,14 @@ class Other:
         self.note = str(why)
         self.close()  # or it would slow down the others
 
-    def close(self):
+    def signal(self, number):
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, number)
         except ProcessLookupError:
             pass
+
+    def close(self):
+        self.signal(signal.SIGKILL)
         self.process.wait()
         self.messages.close()
 
@@ -218,7 +223,6 @@ def compare(options, work, folder):
                 other.leave(failure)
         for _ in range(work.repeats):
             for program in programs:
-                time.sleep(0.02)  # threads of the one before that still spin go to sleep
                 program.measure()
         trace = programs[0].trace
         for program in programs:
