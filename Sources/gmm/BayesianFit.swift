@@ -127,29 +127,14 @@ extension Fit {
     if report != nil, !isSingle {
       _ = try chosen.settings.fit(problem.source, observer: recorder.observe)
     }
-    if !chosen.fit.isConverged, tolerance > 0, iterations > 0 {
-      common.notice(
-        "not converged after \(Terminal.count(chosen.fit.iterationCount, "iteration")); "
-          + "a larger --iterations would go on.")
-    }
+    noticeUnlessConverged(chosen.fit.isConverged, iterationCount: chosen.fit.iterationCount)
     let document = try ModelDocument(
       mixture: chosen.mixture, featureNames: problem.featureNames, fit: chosen.summary)
     if let modelFile { try document.write(to: modelFile) }
     if let trace { try writeTrace(chosen.fit, to: trace) }
-    if let plot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(features: document.featureNames)), to: plot)
-    }
-    if let overlapPlot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          overlap: document.mixture.misclassification(
-            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
-    }
+    try writePictures(of: document.mixture, problem)
     if let report {
-      try AtomicFile.write(page(problem, candidates, best, document, recorder).html(), to: report)
+      try write(page(problem, candidates, best, document, recorder), of: problem, to: report)
     }
     try printResult(problem, candidates, best, document)
     if requireConvergence, !chosen.fit.isConverged { throw GMM.NotConverged() }
@@ -219,8 +204,6 @@ extension Fit {
     page.frames = try ExpectedMixture.frames(
       recorder.frames(ofRestart: chosen.fit.restart), rowLimit: chosen.rowLimit,
       ending: document.mixture)
-    page.command = commandLine()
-    page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
     page.progressNote =
       "Each iteration shows the mixture that its posterior expects, of at most \(chosen.limit) components, without those "
       + "that are left with less than one row. The evidence lower bound never falls."
@@ -238,8 +221,7 @@ extension Fit {
     _ problem: Problem, _ candidates: [BayesianCandidate], _ best: Int, _ document: ModelDocument
   ) throws(MixtureError) {
     // A file asked for on standard output is all that stands there.
-    let outputs = [modelFile, report, plot, overlapPlot, trace].compactMap { $0 }
-    if outputs.contains("-") { return }
+    if results.contains("-") { return }
     if common.format == .json {
       return try Terminal.print(
         candidates.count > 1
@@ -250,12 +232,7 @@ extension Fit {
             }, chosen: best) : document.json)
     }
     let chosen = candidates[best]
-    var text =
-      "\(Terminal.count(problem.source.observationCount, "observation")) of "
-      + "\(Terminal.count(problem.featureNames.count, "feature")): "
-      + "\(FitReport.list(problem.featureNames))\n"
-    for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
-    text += "\n"
+    var text = try Self.heading(problem)
     if candidates.count > 1 { text += table(candidates, best) + "\n" }
     text +=
       "\(ModelDescription.headline(document.mixture.componentCount, document.mixture.structure)) "
@@ -267,8 +244,7 @@ extension Fit {
       ".\nEvidence lower bound \(Terminal.fixed(chosen.fit.evidenceLowerBound, 4)); larger is better.\n"
       + "\(FitReport.criteriaLine(chosen.summary))\n\(FitReport.countsLine(chosen.summary))\n"
       + ModelDescription(model: document.mixture, features: problem.featureNames).componentTable
-    if !outputs.isEmpty { text += "\nWrote \(outputs.joined(separator: ", ")).\n" }
-    try Terminal.print(text)
+    try Terminal.print(text + writtenSentence)
   }
 }
 

@@ -57,48 +57,39 @@ extension Fit {
       acceleration: settings.acceleration, skipping: settings.skipping,
       precision: settings.precision, seed: settings.seed, threadCount: settings.threadCount)
     analysers.kMeans = settings.kMeans
+    // A single fit is recorded on its way; of several the best is made again.
+    let isSingle =
+      problem.componentCounts.count * factorCounts.count * (factorVariants?.variants.count ?? 1)
+      == 1
+    let recorder = FrameRecorder<MixtureReport.Frame>()
+    let record = { (_: Int, iteration: IterationReport) -> ObserverDecision in
+      recorder.record(iteration)
+      return .proceed
+    }
     let ranking = try analysers.search(
       problem.source, componentCounts: problem.componentCounts, factorCounts: factorCounts,
-      variants: factorVariants?.variants, criterion: criterion)
+      variants: factorVariants?.variants, criterion: criterion,
+      observer: report != nil && isSingle ? record : nil)
+    if report != nil, !isSingle {
+      _ = try ranking.candidates[ranking.bestIndex].settings.fit(problem.source) { record(0, $0) }
+    }
     let best = ranking.best
     let fit = best.mixtureFit
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
     if common.format == .json, let text = problem.labelSentence { common.notice(text) }
-    if !fit.isConverged, tolerance > 0, iterations > 0 {
-      common.notice(
-        "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
-          + "a larger --iterations would go on.")
-    }
+    noticeUnlessConverged(fit.isConverged, iterationCount: fit.iterationCount)
     let document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
     if let modelFile { try document.write(to: modelFile) }
     if let trace { try writeTrace(fit, to: trace) }
-    if let plot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(features: document.featureNames)), to: plot)
-    }
-    if let overlapPlot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          overlap: document.mixture.misclassification(
-            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
-    }
+    try writePictures(of: document.mixture, problem)
     if let report {
       var page = MixtureReport(
         title: "Mixture of factor analysers of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames,
         observations: problem.source, fit: fit)
-      let recorder = FrameRecorder<MixtureReport.Frame>()
-      _ = try ranking.candidates[ranking.bestIndex].settings.fit(problem.source) {
-        recorder.record($0)
-        return .proceed
-      }
       page.frames = recorder.frames(of: fit)
-      page.command = commandLine()
-      page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
-      try AtomicFile.write(page.html(), to: report)
+      try write(page, of: problem, to: report)
     }
     try printFactors(problem, ranking, document)
     if requireConvergence, !fit.isConverged { throw GMM.NotConverged() }
@@ -112,22 +103,14 @@ extension Fit {
       try Terminal.print(document.json)
       return
     }
-    var text =
-      "\(Terminal.count(problem.source.observationCount, "observation")) of "
-      + "\(Terminal.count(problem.featureNames.count, "feature")): "
-      + "\(FitReport.list(problem.featureNames))\n"
-    for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
-    if let line = problem.labelSentence { text += line + "\n" }
-    text += "\n"
+    var text = try Self.heading(problem)
     if ranking.candidates.count > 1 { text += Self.table(ranking) + "\n" }
     let best = ranking.best
     text +=
       "Covariances of \(Terminal.count(best.factorCount, "factor")), \(best.variant.rawValue).\n"
       + FitReport.text(
         best.mixtureFit, features: problem.featureNames, equalWeights: equalWeights)
-    let written = results.compactMap { $0 }
-    if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
-    try Terminal.print(text)
+    try Terminal.print(text + writtenSentence)
   }
 
   /// The table of all that were tried.

@@ -369,11 +369,7 @@ struct Fit: ParsableCommand {
     for line in ModelDescription.rescueLines(fit.rescued) { common.notice(line) }
     for line in FitReport.spuriousLines(ranking) { common.notice(line) }
     if common.format == .json, let text = problem.labelSentence { common.notice(text) }
-    if !fit.isConverged, tolerance > 0, iterations > 0 {
-      common.notice(
-        "not converged after \(Terminal.count(fit.iterationCount, "iteration")); "
-          + "a larger --iterations would go on.")
-    }
+    noticeUnlessConverged(fit.isConverged, iterationCount: fit.iterationCount)
     var document = try ModelDocument(
       fit, featureNames: problem.featureNames, equalWeights: equalWeights)
     let known = try uncertainty?.uncertainty(of: fit, problem.source, problem.settings, common)
@@ -649,31 +645,17 @@ struct Fit: ParsableCommand {
     if let modelFile { try document.write(to: modelFile) }
     if let search { try SearchFile.write(ranking, to: search) }
     if let trace { try writeTrace(ranking.best, to: trace) }
-    if let plot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          of: problem.source, model: document.mixture,
-          options: MixturePicture.Options(
-            features: document.featureNames, replicates: replicates)), to: plot)
-    }
+    try writePictures(of: document.mixture, problem, replicates: replicates)
     if let criterionPlot {
       try AtomicFile.write(
         MixturePicture.svg(
           candidates: MixtureReport.candidates(of: ranking),
           criterion: criterion == .likelihoodRatioTest ? .bic : criterion), to: criterionPlot)
     }
-    if let overlapPlot {
-      try AtomicFile.write(
-        MixturePicture.svg(
-          overlap: document.mixture.misclassification(
-            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
-    }
     if let report {
       var page = MixtureReport(
         title: "Gaussian mixture of \(FitReport.list(input.data.map(fileName)))",
         features: document.featureNames, observations: problem.source, fit: ranking.best)
-      page.command = commandLine()
-      page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
       page.frames = frames
       page.progressNote = FitReport.progressNote(
         problem.settings.algorithm, iterationLimit: iterations)
@@ -681,8 +663,62 @@ struct Fit: ParsableCommand {
       if ranking.candidates.count > 1 {
         page.candidates = MixtureReport.candidates(of: ranking)
       }
-      try AtomicFile.write(page.html(), to: report)
+      try write(page, of: problem, to: report)
     }
+  }
+
+  /// Says that a fit ended before it converged, unless it was asked for no more.
+  func noticeUnlessConverged(_ isConverged: Bool, iterationCount: Int) {
+    guard !isConverged, tolerance > 0, iterations > 0 else { return }
+    common.notice(
+      "not converged after \(Terminal.count(iterationCount, "iteration")); a larger --iterations would go on."
+    )
+  }
+
+  /// Writes the pictures of a mixture over the table that were asked for.
+  func writePictures(
+    of mixture: GaussianMixture, _ problem: Problem, replicates: [GaussianMixture] = []
+  ) throws(MixtureError) {
+    if let plot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          of: problem.source, model: mixture,
+          options: MixturePicture.Options(
+            features: problem.featureNames, replicates: replicates)), to: plot)
+    }
+    if let overlapPlot {
+      try AtomicFile.write(
+        MixturePicture.svg(
+          overlap: mixture.misclassification(
+            of: problem.source, threadCount: common.threadCount)), to: overlapPlot)
+    }
+  }
+
+  /// Writes a page with the command that made it and what the table's rows carry.
+  func write(
+    _ page: MixtureReport, of problem: Problem, to path: String
+  ) throws(MixtureError) {
+    var page = page
+    page.command = commandLine()
+    page.subtitle = FitReport.subtitle(try CarriedFacts(problem.source))
+    try AtomicFile.write(page.html(), to: path)
+  }
+
+  /// What the printed result begins with: the table, and what its rows carry.
+  static func heading(_ problem: Problem) throws(MixtureError) -> String {
+    var text =
+      "\(Terminal.count(problem.source.observationCount, "observation")) of "
+      + "\(Terminal.count(problem.featureNames.count, "feature")): "
+      + "\(FitReport.list(problem.featureNames))\n"
+    for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
+    if let line = problem.labelSentence { text += line + "\n" }
+    return text + "\n"
+  }
+
+  /// What the printed result ends with: the files that were written, if there are any.
+  var writtenSentence: String {
+    let written = results.compactMap { $0 }
+    return written.isEmpty ? "" : "\nWrote \(written.joined(separator: ", ")).\n"
   }
 
   func writeTrace(_ fit: MixtureFit, to path: String) throws(MixtureError) {
@@ -712,13 +748,7 @@ struct Fit: ParsableCommand {
       try Terminal.print(
         ranking.candidates.count > 1 ? document.json(with: ranking) : document.json)
     case .text:
-      var text =
-        "\(Terminal.count(problem.source.observationCount, "observation")) of "
-        + "\(Terminal.count(problem.featureNames.count, "feature")): "
-        + "\(FitReport.list(problem.featureNames))\n"
-      for line in try CarriedFacts(problem.source).sentences { text += line + "\n" }
-      if let line = problem.labelSentence { text += line + "\n" }
-      text += "\n"
+      var text = try Self.heading(problem)
       if ranking.candidates.count > 1 { text += FitReport.table(ranking) + "\n" }
       text += FitReport.text(
         ranking.best, features: problem.featureNames, equalWeights: equalWeights)
@@ -728,9 +758,7 @@ struct Fit: ParsableCommand {
           + UncertaintyReport.table(
             uncertainty, model: document.mixture, features: problem.featureNames)
       }
-      let written = results.compactMap { $0 }
-      if !written.isEmpty { text += "\nWrote \(written.joined(separator: ", ")).\n" }
-      try Terminal.print(text)
+      try Terminal.print(text + writtenSentence)
     }
   }
 }

@@ -67,13 +67,16 @@ extension FactorAnalysers {
   ///   - variants: The variants to try; nil for ``variant`` alone.
   ///   - criterion: What ranks the fits; smaller is better.
   ///   - progress: Called with each candidate after its first fit, on the calling thread.
+  ///   - observer: Called with a candidate's index after every E-step of its first fit, on the calling thread; it may end
+  ///     that fit.
   /// - Returns: All candidates and the best.
   /// - Throws: ``MixtureError/Code/invalidSetting`` if there is nothing to try, or settings are out of range; the first
   ///   candidate's error if no candidate has a fit.
   public func search(
     _ source: some ObservationSource, componentCounts: [Int], factorCounts: [Int],
     variants: [FactorVariant]? = nil, criterion: InformationCriterion = .bic,
-    progress: ((FactorRanking.Candidate) -> Void)? = nil
+    progress: ((FactorRanking.Candidate) -> Void)? = nil,
+    observer: ((Int, IterationReport) -> ObserverDecision)? = nil
   ) throws(MixtureError) -> FactorRanking {
     let variants = variants ?? [variant]
     guard !componentCounts.isEmpty, !factorCounts.isEmpty, !variants.isEmpty else {
@@ -97,9 +100,10 @@ extension FactorAnalysers {
       }
     }
     var candidates: [FactorRanking.Candidate] = []
-    for settings in all {
+    for (index, settings) in all.enumerated() {
+      let observe = observer.map { observer in { observer(index, $0) } }
       let candidate = FactorRanking.Candidate(
-        settings: settings, outcome: settings.outcome(source))
+        settings: settings, outcome: settings.outcome(source, observer: observe))
       candidates.append(candidate)
       progress?(candidate)
     }
@@ -127,10 +131,11 @@ extension FactorAnalysers {
   }
 
   private func outcome(
-    _ source: some ObservationSource
+    _ source: some ObservationSource,
+    observer: ((IterationReport) -> ObserverDecision)? = nil
   ) -> Result<FactorAnalysersFit, MixtureError> {
     do throws(MixtureError) {
-      return .success(try fit(source))
+      return .success(try fit(source, observer: observer))
     } catch {
       return .failure(error)
     }
