@@ -139,6 +139,14 @@ struct NumPyFile {
     return matrix(memory, byteOffset: 0)
   }
 
+  /// The numbers of the file, row after row.
+  func inMemory() throws(MixtureError) -> Matrix {
+    let whole = try mapped()
+    return try Matrix(
+      rowCount: whole.observationCount, columnCount: whole.featureCount,
+      elements: whole.values(of: Array(0..<whole.featureCount)))
+  }
+
   /// The table in the plain file, read when rows are asked for.
   func streamed(_ buffers: RowBuffers) -> StreamedMatrix {
     streamed(input.file, byteOffset: layout.byteOffset, buffers)

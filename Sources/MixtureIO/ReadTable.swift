@@ -276,10 +276,7 @@ public func readNoise(path: String) throws(MixtureError) -> MeasurementNoise {
   let input = try InputFile(path: path)
   if try Array(input.peek(NumPyArray.magic.count)) == NumPyArray.magic {
     let array = try NumPyFile(input, allowsMatrices: true)
-    let whole = try array.mapped()
-    let matrix = try Matrix(
-      rowCount: whole.observationCount, columnCount: whole.featureCount,
-      elements: whole.values(of: Array(0..<whole.featureCount)))
+    let matrix = try array.inMemory()
     if let order = array.matrixShape {
       guard order.rowCount == order.columnCount else {
         throw MixtureError(
@@ -319,10 +316,7 @@ public func readNoise(path: String) throws(MixtureError) -> MeasurementNoise {
 public func readLimits(path: String) throws(MixtureError) -> Matrix {
   let input = try InputFile(path: path)
   if try Array(input.peek(NumPyArray.magic.count)) == NumPyArray.magic {
-    let whole = try NumPyFile(input).mapped()
-    return try Matrix(
-      rowCount: whole.observationCount, columnCount: whole.featureCount,
-      elements: whole.values(of: Array(0..<whole.featureCount)))
+    return try NumPyFile(input).inMemory()
   }
   var reader = DelimitedTextReader(options: TableOptions(), memory: nil, holdsLimits: true)
   try reader.read(input)
