@@ -217,6 +217,12 @@ import Testing
     other = settings
     other.initialization = .randomRows
     expect("another start", other, problem.observations)
+    other = settings
+    other.precision = .single
+    expect("has precision double, this run single", other, problem.observations)
+    other = settings
+    other.kMeans.candidateCount = 4
+    expect("k-means with other settings", other, problem.observations)
     var rows = (0..<200).map { problem.observations.matrix.row($0) }
     rows[17][1] += 1e-9
     expect("another table of 200 × 2", settings, try Observations(rows: rows))

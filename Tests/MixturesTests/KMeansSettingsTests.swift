@@ -129,24 +129,4 @@ import Testing
     #expect(
       try JSONDecoder().decode(KMeansSettings.self, from: Data("{}".utf8)) == KMeansSettings())
   }
-
-  @Test("a fit does not go on from a checkpoint of one with other settings of k-means")
-  func checkpoint() throws {
-    let problem = try RandomProblem(n: 200, d: 2, K: 2)
-    var settings = ExpectationMaximization(
-      componentCount: 2, stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5))
-    let keeper = CheckpointTests.Keeper<FitCheckpoint> { state, _ in state.iteration == 2 }
-    _ = try settings.fit(
-      problem.observations, checkpoints: CheckpointPlan(interval: .zero, save: keeper.save))
-    settings.kMeans.candidateCount = 4
-    do throws(MixtureError) {
-      _ = try settings.fit(
-        problem.observations,
-        checkpoints: CheckpointPlan(resumed: keeper.state) { (_: FitCheckpoint) in })
-      Issue.record("no error")
-    } catch {
-      #expect(error.code == .checkpointMismatch)
-      #expect(error.message.contains("k-means with other settings"))
-    }
-  }
 }

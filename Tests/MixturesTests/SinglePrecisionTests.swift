@@ -200,27 +200,6 @@ enum SinglePrecision {
     }
   }
 
-  @Test func `a checkpoint of a fit in double precision is not gone on from in single precision`()
-    throws
-  {
-    let problem = try RandomProblem(n: 200, d: 2, K: 2)
-    var settings = ExpectationMaximization(
-      componentCount: 2, stoppingRule: StoppingRule(tolerance: 0, iterationLimit: 5))
-    let keeper = CheckpointTests.Keeper<FitCheckpoint> { state, _ in state.iteration == 2 }
-    _ = try settings.fit(
-      problem.observations, checkpoints: CheckpointPlan(interval: .zero, save: keeper.save))
-    settings.precision = .single
-    do throws(MixtureError) {
-      _ = try settings.fit(
-        problem.observations,
-        checkpoints: CheckpointPlan(resumed: keeper.state) { (_: FitCheckpoint) in })
-      Issue.record("no error")
-    } catch {
-      #expect(error.code == .checkpointMismatch)
-      #expect(error.message.contains("has precision double, this run single"))
-    }
-  }
-
   @Test(arguments: SinglePrecision.structures)
   func `log densities and responsibilities of an E-step in single precision are within their bound`(
     structure: CovarianceStructure

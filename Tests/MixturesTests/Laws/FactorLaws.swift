@@ -47,6 +47,23 @@ import Testing
 
   // MARK: Ends of the scale
 
+  /// Iris from its species: by factors, and by a structure.
+  private func iris(
+    _ variant: FactorVariant, factorCount: Int, _ structure: CovarianceStructure
+  ) throws -> (factors: FactorAnalysersFit, whole: MixtureFit) {
+    let observations = try Observations(rows: ReferenceTables.iris)
+    return (
+      try FactorAnalysers(
+        componentCount: 3, factorCount: factorCount, variant: variant,
+        initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
+      ).fit(observations),
+      try ExpectationMaximization(
+        componentCount: 3, covariance: structure,
+        initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
+      ).fit(observations)
+    )
+  }
+
   @Test(
     "without factors the covariances are diagonal",
     arguments: [
@@ -54,15 +71,7 @@ import Testing
       (.uuc, .vii), (.ccc, .eii),
     ])
   func noFactors(variant: FactorVariant, structure: CovarianceStructure) throws {
-    let observations = try Observations(rows: ReferenceTables.iris)
-    let factors = try FactorAnalysers(
-      componentCount: 3, factorCount: 0, variant: variant,
-      initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
-    ).fit(observations)
-    let diagonal = try ExpectationMaximization(
-      componentCount: 3, covariance: structure,
-      initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
-    ).fit(observations)
+    let (factors, diagonal) = try iris(variant, factorCount: 0, structure)
     #expect(abs(factors.logLikelihood - diagonal.logLikelihood) < 1e-8)
     #expect(factors.parameterCount == diagonal.parameterCount)
     #expect(factors.loadings.allSatisfy { $0.columnCount == 0 })
@@ -70,18 +79,10 @@ import Testing
 
   @Test("with one factor less than features every covariance is within reach")
   func allFactors() throws {
-    let observations = try Observations(rows: ReferenceTables.iris)
     for (variant, structure) in [
       (FactorVariant.uuu, CovarianceStructure.vvv), (.uuc, .vvv), (.ccu, .eee),
     ] {
-      let factors = try FactorAnalysers(
-        componentCount: 3, factorCount: 3, variant: variant,
-        initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
-      ).fit(observations)
-      let full = try ExpectationMaximization(
-        componentCount: 3, covariance: structure,
-        initialization: .labels(ReferenceTables.irisLabels), stoppingRule: Self.tight
-      ).fit(observations)
+      let (factors, full) = try iris(variant, factorCount: 3, structure)
       #expect(abs(factors.logLikelihood - full.logLikelihood) < 1e-6, "\(variant)")
       #expect(factors.parameterCount == full.parameterCount)
     }
