@@ -4,6 +4,37 @@ import Mixtures
 // One function for each article. Each draws rows from a known mixture, spoils them as its article says, and fits them without
 // being told and told.
 
+/// A fit of rows that is not told what they carry, and one that is.
+private struct Comparison {
+  let truth: GaussianMixture
+  let fits: (MixtureFit, MixtureFit)
+  /// The models, with their components in the order of the truth's.
+  let models: (GaussianMixture, GaussianMixture)
+
+  init(
+    _ rows: [[Double]], _ truth: GaussianMixture, _ told: RowAnnotations? = nil,
+    background: BackgroundRule = .none
+  ) throws {
+    self.truth = truth
+    fits = try (fit(rows, like: truth), fit(rows, like: truth, told, background: background))
+    models = try (fits.0.model.ordered(like: truth), fits.1.model.ordered(like: truth))
+  }
+
+  /// Prints the parameters of the truth and of both models, by a name of what only one was told.
+  func print(_ name: String) {
+    report("truth", truth)
+    report("without \(name)", models.0, fits.0)
+    report("with \(name)", models.1, fits.1)
+  }
+}
+
+/// A panel with some marks, the ellipses of a model and those of the truth.
+private func panel(
+  _ title: String, _ marks: [Figure.Mark], _ model: GaussianMixture, _ truth: GaussianMixture
+) -> Figure.Panel {
+  Figure.Panel(title: title, marks: marks + [.mixture(model), .mixture(truth, isTruth: true)])
+}
+
 /// Rows of the left side are taken more often; case weights put it right.
 func weightedRows() throws -> Figure {
   let truth = try mixture(
@@ -21,17 +52,10 @@ func weightedRows() throws -> Figure {
   }
   let mean = weights.reduce(0, +) / Double(weights.count)
   weights = weights.map { $0 / mean }
-  let plain = try fit(rows, like: truth)
-  let weighted = try fit(
-    rows, like: truth,
-    RowAnnotations(caseWeights: CaseWeights(weights, meaning: .reliability)))
-  let models = try (
-    plain.model.ordered(like: truth), weighted.model.ordered(like: truth)
-  )
+  let own = try Comparison(
+    rows, truth, RowAnnotations(caseWeights: CaseWeights(weights, meaning: .reliability)))
   print("weighted-rows")
-  report("truth", truth)
-  report("without weights", models.0, plain)
-  report("with weights", models.1, weighted)
+  own.print("weights")
   let counted = try countedRows()
   print(
     String(
@@ -41,14 +65,8 @@ func weightedRows() throws -> Figure {
   return Figure(
     name: "weighted-rows", x: -4.5...4.5, y: -3...3.5,
     panels: [
-      Figure.Panel(
-        title: "every row counts once",
-        marks: [.rows(rows), .mixture(models.0), .mixture(truth, isTruth: true)]),
-      Figure.Panel(
-        title: "with case weights",
-        marks: [
-          .weightedRows(rows, weights), .mixture(models.1), .mixture(truth, isTruth: true),
-        ]),
+      panel("every row counts once", [.rows(rows)], own.models.0, truth),
+      panel("with case weights", [.weightedRows(rows, weights)], own.models.1, truth),
     ], note: "a disc’s area: what its row counts for")
 }
 
@@ -131,20 +149,18 @@ func missingValues() throws -> Figure {
         "  mean of feature 1: %.3f ± %.3f by 20 draws (within %.5f, between %.5f); truth %.3f, complete rows %.3f",
       means.reduce(0, +) / 20, (within + 1.05 * between).squareRoot(), within, between,
       truth.mean[1], mean))
-  func panel(_ title: String, _ marks: [Figure.Mark], _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(title: title, marks: marks + [.mixture(model), .mixture(truth, isTruth: true)])
-  }
   return Figure(
     name: "missing-values", x: -3.9...4.4, y: -3.5...4,
     panels: [
-      panel("incomplete rows dropped", [.rows(complete)], models.0),
+      panel("incomplete rows dropped", [.rows(complete)], models.0, truth),
       panel(
-        "gaps filled by the mean", [.rows(complete), .filled(gaps.map { filled[$0] })], models.1),
+        "gaps filled by the mean", [.rows(complete), .filled(gaps.map { filled[$0] })], models.1,
+        truth),
       panel(
         "gaps declared as missing",
         [
           .rows(complete), .filled(gaps.map { drawn.row($0) }), .strokes(gaps.map { rows[$0][0] }),
-        ], models.2),
+        ], models.2, truth),
     ], note: "purple: rows that lack feature 1, as they were filled; on the right drawn by the fit")
 }
 
@@ -163,9 +179,8 @@ func noisyMeasurements() throws -> Figure {
     deviations.append(sigma)
   }
   let told = RowAnnotations(noise: .standardDeviations(try Matrix(rows: deviations)))
-  let fits = try (fit(rows, like: truth), fit(rows, like: truth, told))
-  let models = try (fits.0.model.ordered(like: truth), fits.1.model.ordered(like: truth))
-  let moments = try fits.1.model.posteriorMoments(
+  let own = try Comparison(rows, truth, told)
+  let moments = try own.fits.1.model.posteriorMoments(
     of: Observations(Matrix(rows: rows), annotations: told))
   func error(_ values: (Int) -> [Double]) -> Double {
     let sum = drawn.indices.reduce(0.0) { sum, i in
@@ -176,22 +191,18 @@ func noisyMeasurements() throws -> Figure {
   }
   let mean = deviations.flatMap { $0 }.reduce(0) { $0 + $1 * $1 } / Double(2 * rows.count)
   print(String(format: "noisy-measurements: mean noise variance %.3f", mean))
-  report("truth", truth)
-  report("without noise", models.0, fits.0)
-  report("with noise", models.1, fits.1)
+  own.print("noise")
   print(
     String(
       format: "  root mean squared error of a cell: measured %.3f, denoised %.3f",
       error { rows[$0] }, error { moments.means.row($0) }))
-  func panel(_ title: String, _ rows: [[Double]], _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(
-      title: title, marks: [.rows(rows), .mixture(model), .mixture(truth, isTruth: true)])
-  }
   return Figure(
     name: "noisy-measurements", x: -3.9...3.9, y: -3.2...3.2,
     panels: [
-      panel("noise not given", rows, models.0), panel("noise given", rows, models.1),
-      panel("rows denoised", rows.indices.map(moments.means.row), models.1),
+      panel("noise not given", [.rows(rows)], own.models.0, truth),
+      panel("noise given", [.rows(rows)], own.models.1, truth),
+      panel(
+        "rows denoised", [.rows(rows.indices.map(moments.means.row))], own.models.1, truth),
     ])
 }
 
@@ -218,16 +229,13 @@ func knownLabels() throws -> Figure {
   return Figure(
     name: "known-labels", x: -3.9...3.9, y: -3.5...5,
     panels: [
-      Figure.Panel(
-        title: "labels not given",
-        marks: [.rows(own.rows), .mixture(own.models.0), .mixture(truth, isTruth: true)]),
-      Figure.Panel(
-        title: "100 labels given",
-        marks: [
+      panel("labels not given", [.rows(own.rows)], own.models.0, truth),
+      panel(
+        "100 labels given",
+        [
           .rows(own.rows), .squares(own.labelled(0), ink: Ink.components[0]),
-          .squares(own.labelled(1), ink: Ink.components[1]), .mixture(own.models.1),
-          .mixture(truth, isTruth: true),
-        ]),
+          .squares(own.labelled(1), ink: Ink.components[1]),
+        ], own.models.1, truth),
     ], note: "squares: rows of known class; of the third class none is known")
 }
 
@@ -277,21 +285,15 @@ func background() throws -> Figure {
   let rows = truth.rows(450).enumerated().map { i, row in
     i < 45 ? [-7 + 14 * random.uniform(), -6 + 12 * random.uniform()] : row.x
   }
-  let fits = try (
-    fit(rows, like: truth), fit(rows, like: truth, background: .boundingBox)
-  )
-  let models = try (fits.0.model.ordered(like: truth), fits.1.model.ordered(like: truth))
+  let own = try Comparison(rows, truth, background: .boundingBox)
   print("background: 45 of 450 rows, 10 %")
-  report("truth", truth)
-  report("without", models.0, fits.0)
-  report("with", models.1, fits.1)
-  func panel(_ title: String, _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(
-      title: title, marks: [.rows(rows), .mixture(model), .mixture(truth, isTruth: true)])
-  }
+  own.print("background")
   return Figure(
     name: "background", x: -8.4...8.4, y: -6.8...6.8,
-    panels: [panel("no background", models.0), panel("with a background", models.1)])
+    panels: [
+      panel("no background", [.rows(rows)], own.models.0, truth),
+      panel("with a background", [.rows(rows)], own.models.1, truth),
+    ])
 }
 
 /// Two kinds of galaxies, of which those brighter than a limit are seen.
@@ -307,24 +309,16 @@ func magnitudeLimit() throws -> Figure {
   let rows = all.filter { $0[0] < 21.5 }
   let window = ObservationWindow(
     lower: [-.infinity, -.infinity], upper: [21.5, .infinity])
-  let fits = try (
-    fit(rows, like: truth), fit(rows, like: truth, RowAnnotations(window: window))
-  )
-  let models = try (fits.0.model.ordered(like: truth), fits.1.model.ordered(like: truth))
+  let own = try Comparison(rows, truth, RowAnnotations(window: window))
   print("magnitude-limit: \(rows.count) of \(all.count) rows are seen")
-  report("truth", truth)
-  report("without window", models.0, fits.0)
-  report("with window", models.1, fits.1)
-  func panel(_ title: String, _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(
-      title: title,
-      marks: [
-        .shade(x: 21.5...23.9), .rows(rows), .mixture(model), .mixture(truth, isTruth: true),
-      ])
-  }
+  own.print("window")
+  let marks: [Figure.Mark] = [.shade(x: 21.5...23.9), .rows(rows)]
   return Figure(
     name: "magnitude-limit", x: 18.3...23.9, y: 0...1.8, labels: ("magnitude", "colour"),
-    panels: [panel("the limit not given", models.0), panel("as a window", models.1)],
+    panels: [
+      panel("the limit not given", marks, own.models.0, truth),
+      panel("as a window", marks, own.models.1, truth),
+    ],
     note: "grey: fainter than 21.5, where nothing was seen")
 }
 
@@ -335,22 +329,16 @@ func selectionFunction() throws -> Figure {
   var random = RandomStream(seed: seed, stream: 7)
   let all = truth.rows(1500).map(\.x)
   let rows = all.filter { random.uniform() < completeness($0) }
-  let fits = try (
-    fit(rows, like: truth),
-    fit(rows, like: truth, RowAnnotations(selection: SelectionFunction(probability: completeness)))
-  )
-  let models = try (fits.0.model.ordered(like: truth), fits.1.model.ordered(like: truth))
+  let own = try Comparison(
+    rows, truth, RowAnnotations(selection: SelectionFunction(probability: completeness)))
   print("selection-function: \(rows.count) of \(all.count) rows are seen")
-  report("truth", truth)
-  report("without selection", models.0, fits.0)
-  report("with selection", models.1, fits.1)
-  func panel(_ title: String, _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(
-      title: title, marks: [.rows(rows), .mixture(model), .mixture(truth, isTruth: true)])
-  }
+  own.print("selection")
   return Figure(
     name: "selection-function", x: 18.3...23.9, y: 0...1.8, labels: ("magnitude", "colour"),
-    panels: [panel("selection not given", models.0), panel("with its function", models.1)])
+    panels: [
+      panel("selection not given", [.rows(rows)], own.models.0, truth),
+      panel("with its function", [.rows(rows)], own.models.1, truth),
+    ])
 }
 
 /// Values below a detection limit are known to be below it, and no more.
@@ -379,17 +367,15 @@ func detectionLimit() throws -> Figure {
   report("replaced by the limit", models.1, fits.1)
   report("with limits", models.2, fits.2)
   let hidden = all.filter { $0[1] < limit }.map { $0[0] }
-  func panel(_ title: String, _ marks: [Figure.Mark], _ model: GaussianMixture) -> Figure.Panel {
-    Figure.Panel(
-      title: title,
-      marks: [.level(limit)] + marks + [.mixture(model), .mixture(truth, isTruth: true)])
-  }
   return Figure(
     name: "detection-limit", x: -3.8...4, y: -3.8...3.2,
     panels: [
-      panel("rows below it dropped", [.rows(seen)], models.0),
+      panel("rows below it dropped", [.level(limit), .rows(seen)], models.0, truth),
       panel(
-        "replaced by the limit", [.rows(seen), .filled(hidden.map { [$0, limit] })], models.1),
-      panel("limits given", [.rows(seen), .strokes(hidden, below: limit)], models.2),
+        "replaced by the limit",
+        [.level(limit), .rows(seen), .filled(hidden.map { [$0, limit] })], models.1, truth),
+      panel(
+        "limits given", [.level(limit), .rows(seen), .strokes(hidden, below: limit)], models.2,
+        truth),
     ], note: "dotted: the limit of detection; strokes: rows of which feature 1 is below it")
 }
